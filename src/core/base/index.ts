@@ -1,0 +1,5 @@
+export { assert, BrokenInvariant, unreachable } from './assert.ts'
+export { concatBytes, equalBytes, readI64, readU16, readU32, readU64, writeU16, writeU32, writeU64 } from './bytes.ts'
+export { isInternalName, isName, isTopicId, type TopicId, topicIdOf } from './ids.ts'
+export * as limits from './limits.ts'
+export { readVarint, unzigzag, varintBytes, varintEnd, writeVarint, zigzag } from './varint.ts'

@@ -1,0 +1,45 @@
+// Every upper bound of the system that is not a setting, with its reason. `GET /v1/limits` shows them.
+
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/** A batch is read, checked and written in one go, so it bounds the longest step of the event loop. */
+export const BATCH_BYTES_MAX = 2 * MIB
+export const BATCH_RECORDS_MAX = 10_000
+/** Tags of a batch fit one mask a record. */
+export const BATCH_TAGS_MAX = 64
+export const TAG_BYTES_MAX = 128
+/** Ceiling of the topic setting `recordBytesMax`: key, value and headers of one record. */
+export const RECORD_BYTES_MAX = MIB
+export const KEY_BYTES_MAX = 32 * KIB
+export const RECORD_HEADERS_MAX = 64
+export const RECORD_HEADERS_BYTES_MAX = 8 * KIB
+/** Inflated size of a batch's records, and how far they may expand: beyond is a bomb. */
+export const BATCH_INFLATED_BYTES_MAX = 8 * MIB
+export const INFLATE_RATIO_MAX = 100
+/** Below this inflated size the ratio may be ten times as high: small repetitive batches are honest. */
+export const INFLATE_RATIO_FREE_BYTES = 64 * KIB
+/** A buffered request body; streamed bodies (NDJSON, split=lines) have no bound. */
+export const REQUEST_BYTES_MAX = 16 * MIB
+export const CONTROL_REQUEST_BYTES_MAX = MIB
+/** One line of a streamed upload. */
+export const LINE_BYTES_MAX = 2 * MIB
+export const JSON_DEPTH_MAX = 256
+export const FETCH_BYTES_DEFAULT = MIB
+export const FETCH_BYTES_MAX = 8 * MIB
+export const FETCH_RECORDS_DEFAULT = 1_000
+export const FETCH_RECORDS_MAX = 100_000
+export const FETCH_WAIT_MS_MAX = 60_000
+/** A fetch that filters looks at no more than this before it answers, maybe empty, with an advanced cursor. */
+export const FETCH_SCAN_BYTES_MAX = 16 * MIB
+export const FETCH_TOPICS_MAX = 64
+export const CURSOR_BYTES_MAX = 8 * KIB
+export const IDEMPOTENCY_KEY_CHARS_MAX = 255
+export const PARTITIONS_PER_TOPIC_MAX = 1_024
+export const TOPICS_MAX = 10_000
+export const PRODUCERS_PER_PARTITION_MAX = 50_000
+/** Batches of a producer kept to answer a duplicate with its first offsets; a client has at most this many in flight. */
+export const PRODUCER_BATCHES_KEPT = 5
+export const PRODUCER_GAP_WAIT_MS = 500
+/** Slots that keys hash to; a power of two, so that growth moves few keys and a table of u16 holds it. */
+export const SLOTS = 16_384

@@ -1,0 +1,5 @@
+export type { Clock } from './clock.ts'
+export type { Codec } from './codec.ts'
+export { type Disk, DiskError, type DiskFile } from './disk.ts'
+export type { Counter, EventFields, Events, Histogram, Meter } from './meter.ts'
+export type { Random } from './random.ts'

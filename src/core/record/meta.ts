@@ -1,0 +1,273 @@
+// The meta section between header and records, never compressed: what the broker must see without touching a payload.
+//
+//   entry: u8 type · u8 flags (1 critical) · u16 zero · u32 bytes · bytes
+//   1 tags          u8 tag count · { u8 bytes · UTF-8 }… · then a mask of ⌈tag count ÷ 8⌉ bytes for each record, in order
+//   2 idempotency   16 B key hash · u32 firstOrdinal · u32 partitionCount · u64 digest          (32 bytes)
+//
+// An ordinal is a record's place among its request's records for this partition; the digest rolls over them, up to and
+// including this batch's last. `partitionCount` is the topic's when the key was first seen: a repeat routes by it.
+// A critical entry of unknown type means a newer version wrote it: refuse, never skip.
+
+import { limits, readU16, readU32, writeU32 } from '../base/index.ts'
+
+export const MetaType = { tags: 1, idempotency: 2 } as const
+export const MetaFlag = { critical: 1 } as const
+export const META_ENTRY_HEADER_BYTES = 8
+const IDEMPOTENCY_BYTES = 32
+
+export interface IdempotencyEntry {
+  /** 16 bytes. */
+  keyHash: Uint8Array
+  firstOrdinal: number
+  partitionCount: number
+  digest: bigint
+}
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder()
+
+/** The distinct tags of a batch under construction and which record has which. */
+export class TagTable {
+  readonly #indexByTag = new Map<string, number>()
+  readonly #encoded: Uint8Array[] = []
+  #dictionaryBytes = 0
+  /** Two u32 words a record, grown on demand. */
+  #masks = new Uint32Array(0)
+  #maskedRecords = 0
+
+  get tagCount(): number {
+    return this.#encoded.length
+  }
+
+  get dictionaryBytes(): number {
+    return this.#dictionaryBytes
+  }
+
+  hasRoomFor(tags: readonly string[]): boolean {
+    let fresh = 0
+    for (const tag of tags) if (!this.#indexByTag.has(tag)) fresh++
+    return this.#encoded.length + fresh <= limits.BATCH_TAGS_MAX
+  }
+
+  set(record: number, tags: readonly string[]): void {
+    if (record * 2 + 2 > this.#masks.length) {
+      const wider = new Uint32Array(Math.max(256, (record + 1) * 4))
+      wider.set(this.#masks.subarray(0, this.#maskedRecords * 2))
+      this.#masks = wider
+    }
+    this.#masks.fill(0, this.#maskedRecords * 2, record * 2 + 2)
+    this.#maskedRecords = record + 1
+    for (const tag of tags) {
+      const index = this.#indexByTag.get(tag) ?? this.#addTag(tag)
+      this.#masks[record * 2 + (index >> 5)]! |= 1 << (index & 31)
+    }
+  }
+
+  clear(): void {
+    if (this.#encoded.length === 0) return
+    this.#indexByTag.clear()
+    this.#encoded.length = 0
+    this.#dictionaryBytes = 0
+    this.#maskedRecords = 0
+  }
+
+  write(into: Uint8Array, at: number, recordCount: number): void {
+    into[at++] = this.#encoded.length
+    for (const tag of this.#encoded) {
+      into[at++] = tag.length
+      into.set(tag, at)
+      at += tag.length
+    }
+    const maskBytes = (this.#encoded.length + 7) >> 3
+    for (let record = 0; record < recordCount; record++) {
+      const known = record < this.#maskedRecords
+      for (let i = 0; i < maskBytes; i++) {
+        into[at++] = known ? this.#masks[record * 2 + (i >> 2)]! >>> ((i & 3) * 8) : 0
+      }
+    }
+  }
+
+  #addTag(tag: string): number {
+    const bytes = encoder.encode(tag)
+    const index = this.#encoded.push(bytes) - 1
+    this.#indexByTag.set(tag, index)
+    this.#dictionaryBytes += 1 + bytes.length
+    return index
+  }
+}
+
+export function metaSectionBytes(
+  tags: TagTable,
+  recordCount: number,
+  idempotency: IdempotencyEntry | undefined,
+): number {
+  let bytes = 0
+  if (tags.tagCount > 0) bytes += META_ENTRY_HEADER_BYTES + tagsBytes(tags, recordCount)
+  if (idempotency !== undefined) bytes += META_ENTRY_HEADER_BYTES + IDEMPOTENCY_BYTES
+  return bytes
+}
+
+export function writeMetaSection(
+  into: Uint8Array,
+  at: number,
+  tags: TagTable,
+  recordCount: number,
+  idempotency: IdempotencyEntry | undefined,
+): void {
+  if (tags.tagCount > 0) {
+    const bytes = tagsBytes(tags, recordCount)
+    at = writeEntryHeader(into, at, MetaType.tags, bytes)
+    tags.write(into, at, recordCount)
+    at += bytes
+  }
+  if (idempotency !== undefined) {
+    at = writeEntryHeader(into, at, MetaType.idempotency, IDEMPOTENCY_BYTES)
+    into.set(idempotency.keyHash, at)
+    writeU32(into, at + 16, idempotency.firstOrdinal)
+    writeU32(into, at + 20, idempotency.partitionCount)
+    writeU32(into, at + 24, Number(idempotency.digest & 0xffff_ffffn))
+    writeU32(into, at + 28, Number(idempotency.digest >> 32n))
+  }
+}
+
+function tagsBytes(tags: TagTable, recordCount: number): number {
+  return 1 + tags.dictionaryBytes + recordCount * ((tags.tagCount + 7) >> 3)
+}
+
+function writeEntryHeader(into: Uint8Array, at: number, type: number, bytes: number): number {
+  into[at] = type
+  into[at + 1] = MetaFlag.critical
+  writeU32(into, at + 4, bytes)
+  return at + META_ENTRY_HEADER_BYTES
+}
+
+/** Position of the entry's payload in the section, or -1. The section must have been checked. */
+export function findMeta(bytes: Uint8Array, sectionStart: number, sectionEnd: number, type: number): number {
+  let at = sectionStart
+  while (at < sectionEnd) {
+    if (bytes[at] === type) return at + META_ENTRY_HEADER_BYTES
+    at += META_ENTRY_HEADER_BYTES + readU32(bytes, at + 4)
+  }
+  return -1
+}
+
+/** `at` is the entry's payload. */
+export function readIdempotency(bytes: Uint8Array, at: number): IdempotencyEntry {
+  return {
+    keyHash: bytes.slice(at, at + 16),
+    firstOrdinal: readU32(bytes, at + 16),
+    partitionCount: readU32(bytes, at + 20),
+    digest: BigInt(readU32(bytes, at + 24)) | (BigInt(readU32(bytes, at + 28)) << 32n),
+  }
+}
+
+/** What is wrong with a meta section, or null. `sectionEnd` is within `bytes`. */
+export function metaFault(
+  bytes: Uint8Array,
+  sectionStart: number,
+  sectionEnd: number,
+  recordCount: number,
+): string | null {
+  let at = sectionStart
+  let seen = 0
+  while (at < sectionEnd) {
+    if (at + META_ENTRY_HEADER_BYTES > sectionEnd) return 'meta entry cut off'
+    const type = bytes[at]!
+    const flags = bytes[at + 1]!
+    const entryBytes = readU32(bytes, at + 4)
+    const payload = at + META_ENTRY_HEADER_BYTES
+    if ((flags & ~MetaFlag.critical) !== 0 || readU16(bytes, at + 2) !== 0) return 'reserved meta bits are set'
+    if (entryBytes > sectionEnd - payload) return 'meta entry longer than its section'
+    if (type === MetaType.tags || type === MetaType.idempotency) {
+      if ((seen & (1 << type)) !== 0) return 'meta entry given twice'
+      seen |= 1 << type
+    } else if ((flags & MetaFlag.critical) !== 0) {
+      return `critical meta entry of unknown type ${type}`
+    }
+    if (type === MetaType.tags) {
+      const fault = tagsFault(bytes, payload, payload + entryBytes, recordCount)
+      if (fault !== null) return fault
+    } else if (type === MetaType.idempotency && entryBytes !== IDEMPOTENCY_BYTES) {
+      return 'idempotency entry has another length'
+    }
+    at = payload + entryBytes
+  }
+  return null
+}
+
+function tagsFault(bytes: Uint8Array, at: number, end: number, recordCount: number): string | null {
+  if (at >= end) return 'tags entry is empty'
+  const tagCount = bytes[at++]!
+  if (tagCount === 0 || tagCount > limits.BATCH_TAGS_MAX) return 'tags entry with a wrong number of tags'
+  for (let i = 0; i < tagCount; i++) {
+    if (at >= end) return 'tags entry cut off'
+    const tagBytes = bytes[at++]!
+    if (tagBytes === 0 || tagBytes > limits.TAG_BYTES_MAX || at + tagBytes > end) return 'tag with a wrong length'
+    at += tagBytes
+  }
+  const maskBytes = (tagCount + 7) >> 3
+  if (end - at !== recordCount * maskBytes) return 'tags entry does not fit the record count'
+  const spare = maskBytes * 8 - tagCount
+  if (spare > 0) {
+    for (let last = at + maskBytes - 1; last < end; last += maskBytes) {
+      if (bytes[last]! >> (8 - spare) !== 0) return 'tag mask names a tag that is not there'
+    }
+  }
+  return null
+}
+
+/** Reads the tags of a batch: which there are, and which record has which. `at` is the tags entry's payload. */
+export class TagReader {
+  readonly tags: string[] = []
+  readonly #bytes: Uint8Array
+  readonly #maskBytes: number
+  readonly #masksStart: number
+
+  constructor(bytes: Uint8Array, at: number) {
+    this.#bytes = bytes
+    const tagCount = bytes[at++]!
+    for (let i = 0; i < tagCount; i++) {
+      const tagBytes = bytes[at++]!
+      this.tags.push(decoder.decode(bytes.subarray(at, at + tagBytes)))
+      at += tagBytes
+    }
+    this.#maskBytes = (tagCount + 7) >> 3
+    this.#masksStart = at
+  }
+
+  /** The mask of the tags that `wanted` holds, to compare records against; empty when the batch has none of them. */
+  maskOf(wanted: ReadonlySet<string>): TagMask {
+    let low = 0
+    let high = 0
+    for (let i = 0; i < this.tags.length; i++) {
+      if (!wanted.has(this.tags[i]!)) continue
+      if (i < 32) low |= 1 << i
+      else high |= 1 << (i - 32)
+    }
+    return { low, high }
+  }
+
+  /** `record` is its ordinal in the batch, not its offset delta. */
+  matches(record: number, mask: TagMask): boolean {
+    const at = this.#masksStart + record * this.#maskBytes
+    for (let i = 0; i < this.#maskBytes; i++) {
+      const word = i < 4 ? mask.low >>> (i * 8) : mask.high >>> ((i - 4) * 8)
+      if ((this.#bytes[at + i]! & word & 0xff) !== 0) return true
+    }
+    return false
+  }
+
+  tagsOf(record: number): string[] {
+    const at = this.#masksStart + record * this.#maskBytes
+    const tags: string[] = []
+    for (let i = 0; i < this.tags.length; i++) {
+      if ((this.#bytes[at + (i >> 3)]! & (1 << (i & 7))) !== 0) tags.push(this.tags[i]!)
+    }
+    return tags
+  }
+}
+
+export interface TagMask {
+  readonly low: number
+  readonly high: number
+}
