@@ -10,3 +10,4 @@ export {
   TagReader,
 } from './meta.ts'
 export { copySpan, readRecord, RecordAttribute, RecordSpans } from './record.ts'
+export { isJson, skipJsonName, skipJsonNumber, skipJsonSpace, skipJsonString, skipJsonValue } from './json.ts'
