@@ -1,0 +1,414 @@
+// The broker: where the rooms meet, and the one face the edge sees. It owns the metadata, the replicas, the timers and the
+// waiters of one node; the two data paths are in produce.ts and fetch.ts.
+//
+// Start: identity, metadata journal (its epoch is this start's leader epoch), then the replicas the image names. Stop: new
+// work is refused, waiters are answered, everything appended is synced, files are closed.
+
+import { isInternalName, isName, limits, type TopicId } from '../base/index.ts'
+import type { ClusterCommand, ClusterImage, ClusterReply, TopicConfigPatch, TopicImage } from '../cluster/index.ts'
+import { DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
+import type { Clock, Codec, Disk, Events, Meter, Random } from '../ports/index.ts'
+import { admitBatch, BatchBuilder, type BatchCompression, batchBytesOf } from '../record/index.ts'
+import {
+  type FetchPosition,
+  type FetchRequest,
+  FetchSession,
+  type FetchStart,
+  startOf,
+  untilOf,
+} from './fetch.ts'
+import { HeldRequest } from './idempotency.ts'
+import { Maintenance } from './maintenance.ts'
+import { Metadata } from './metadata.ts'
+import { type ProduceOutcome, type ProduceRequest, produceRefusalOf, ProduceSession } from './produce.ts'
+import type { FetchRefusal, PartitionResult, PlaceRefusal, ProduceRefusal } from './refusal.ts'
+import { type Replica, Replicas } from './replicas.ts'
+import { TopicRoute } from './routing.ts'
+import { Timers } from './timers.ts'
+import { Waiting } from './waiting.ts'
+
+export interface BrokerOptions {
+  disk: Disk
+  clock: Clock
+  random: Random
+  codec: Codec
+  meter: Meter
+  events: Events
+  settings: BrokerSettings
+  /** A failed sync, or another state in which going on could acknowledge what is not kept. Does not return in earnest. */
+  halt: (why: string, error: unknown) => void
+}
+
+export interface BrokerSettings {
+  autoCreateTopics: boolean
+  autoCreatePartitions: number
+  topicDefaults: TopicConfigPatch
+}
+
+export interface BrokerStatus {
+  phase: 'starting' | 'ready' | 'closing'
+  leaderEpoch: number
+  topics: number
+  partitions: number
+  waiters: number
+  diskLow: boolean
+  damagedPartitions: number
+}
+
+/** A topic deleted this recently is not created anew by a produce: a late producer must not bring it back. */
+const RECENTLY_DELETED_MS = 60_000
+
+export class Broker {
+  readonly waiting: Waiting
+  readonly codec: Codec
+  readonly #options: BrokerOptions
+  readonly #timers: Timers
+  readonly #space: DiskSpace
+  readonly #commits: GroupCommit
+  #metadata!: Metadata
+  #replicas!: Replicas
+  #maintenance!: Maintenance
+  #phase: BrokerStatus['phase'] = 'starting'
+  #stickyTurns = 0
+  readonly #builders: BatchBuilder[] = []
+  /** Requests under way by key, so that a repeat waits for the first. */
+  readonly #keysUnderWay = new Map<string, Promise<unknown>>()
+
+  private constructor(options: BrokerOptions) {
+    this.#options = options
+    this.codec = options.codec
+    this.#timers = new Timers(options.clock)
+    this.waiting = new Waiting(options.clock, this.#timers)
+    this.#space = new DiskSpace(options.disk, options.events)
+    this.#commits = new GroupCommit(options.disk, options.clock, options.meter, options.halt)
+  }
+
+  static async start(options: BrokerOptions): Promise<Broker> {
+    const broker = new Broker(options)
+    await broker.#start()
+    return broker
+  }
+
+  async #start(): Promise<void> {
+    const { disk, clock, codec, events, random, settings, halt } = this.#options
+    const world: LogWorld = { disk, codec, clock, events, commits: this.#commits }
+    this.#metadata = await Metadata.open(world, random, halt)
+    this.#replicas = new Replicas({
+      world,
+      space: this.#space,
+      topicDefaults: settings.topicDefaults,
+      leaderEpoch: this.#metadata.leaderEpoch,
+      onAdvance: replica => this.waiting.wake(replica.room),
+    })
+    await this.#replicas.load(this.#metadata.image)
+    this.#maintenance = new Maintenance(this.#timers, this.#space, this.#replicas, events)
+    this.#maintenance.start()
+    this.#phase = 'ready'
+    events.info('broker-ready', {
+      leaderEpoch: this.#metadata.leaderEpoch,
+      topics: this.#metadata.image.topicCount,
+      partitions: this.#replicas.count,
+    })
+  }
+
+  get image(): ClusterImage {
+    return this.#metadata.image
+  }
+
+  get status(): BrokerStatus {
+    let damagedPartitions = 0
+    for (const replica of this.#replicas.all()) if (replica.live.damage !== null) damagedPartitions++
+    return {
+      phase: this.#phase,
+      leaderEpoch: this.#metadata.leaderEpoch,
+      topics: this.#metadata.image.topicCount,
+      partitions: this.#replicas.count,
+      waiters: this.waiting.count,
+      diskLow: this.#space.isLow,
+      damagedPartitions,
+    }
+  }
+
+  /** New work is refused from here on, and every waiter is answered. The edge then finishes its replies. */
+  stopTakingWork(): void {
+    this.#phase = 'closing'
+    this.waiting.close()
+  }
+
+  /** After `stopTakingWork`, when no request is under way: syncs and closes everything. */
+  async close(): Promise<void> {
+    if (this.#phase !== 'closing') this.stopTakingWork()
+    await this.#maintenance.close()
+    this.#timers.close()
+    await this.#replicas.close()
+    await this.#metadata.close()
+    await this.#commits.idle()
+  }
+
+  // --- metadata --------------------------------------------------------------------------------------------------------
+
+  /** Decides a command; resolves once it is committed and the replicas have followed. */
+  async submit(command: ClusterCommand): Promise<ClusterReply | { kind: 'closing' } | { kind: 'outcome-unknown' }> {
+    if (this.#phase !== 'ready') return { kind: 'closing' }
+    const reply = await this.#metadata.submit(command)
+    await this.#metadata.settle(delta => this.#follow(delta))
+    return reply
+  }
+
+  async #follow(delta: { changed: readonly TopicImage[]; removed: readonly TopicId[] }): Promise<void> {
+    for (const topic of delta.changed) await this.#replicas.follow(topic)
+    for (const topicId of delta.removed) await this.#replicas.remove(topicId)
+  }
+
+  /** The live replicas and configuration of a topic, or why there are none. */
+  routeOf(topic: string): TopicRoute | PlaceRefusal {
+    const image = this.#metadata.image.topicNamed(topic)
+    const route = image === null ? null : this.#replicas.route(image.id)
+    if (route !== null) return route
+    if (!isName(topic)) return { kind: 'invalid-name', topic }
+    const deletedAt = this.#metadata.image.deletedAt(topic)
+    const recentlyDeleted = deletedAt !== null && this.#options.clock.now() - deletedAt < RECENTLY_DELETED_MS
+    return { kind: 'unknown-topic', topic, recentlyDeleted }
+  }
+
+  /** Advances the log start of one partition; resolves when that is durable. */
+  async trim(topic: string, partition: number, beforeOffset: number): Promise<FetchRefusal | { logStartOffset: number }> {
+    const route = this.routeOf(topic)
+    if (!(route instanceof TopicRoute)) return route
+    if (isInternalName(topic)) return { kind: 'internal-topic', topic }
+    const replica = route.replicas[partition]
+    if (replica === undefined) return unknownPartition(route, partition)
+    const { highWatermark } = replica.live
+    if (beforeOffset > highWatermark) {
+      return { kind: 'beyond-end', topic, partition, offset: beforeOffset, highWatermark }
+    }
+    await replica.live.trim(beforeOffset)
+    return { logStartOffset: replica.live.startOffset }
+  }
+
+  // --- produce ---------------------------------------------------------------------------------------------------------
+
+  /** Opens a produce request, creating the topic where that is allowed. Synchronous when nothing has to be awaited. */
+  openProduce(request: ProduceRequest): ProduceSession | ProduceRefusal | Promise<ProduceSession | ProduceRefusal> {
+    if (this.#phase !== 'ready') return { kind: 'closing' }
+    const route = this.routeOf(request.topic)
+    if (!(route instanceof TopicRoute)) return this.#createFor(request, route)
+    if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
+    if (request.idempotency === null) return this.#sessionOn(route, request, false)
+    return this.#sessionUnderKey(route, request, false)
+  }
+
+  /** Stored bytes: one or more batches for one partition, admitted all or none, appended in order. */
+  async produceBatches(request: ProduceRequest & { partition: number }, bytes: Uint8Array): Promise<ProduceOutcome | ProduceRefusal> {
+    if (this.#phase !== 'ready') return { kind: 'closing' }
+    const route = this.routeOf(request.topic)
+    if (!(route instanceof TopicRoute)) return route
+    if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
+    const replica = route.replicas[request.partition]
+    if (replica === undefined) return unknownPartition(route, request.partition)
+    const refusal = this.#admit(bytes) ?? this.#appendRefusal(replica)
+    if (refusal !== null) return refusal
+    return this.#appendAll(route, replica, request, bytes)
+  }
+
+  #admit(bytes: Uint8Array): ProduceRefusal | null {
+    let batch = 0
+    for (let at = 0; at < bytes.length; batch++) {
+      const fault = admitBatch(bytes, at, bytes.length, this.codec)
+      if (fault !== null) return { kind: 'bad-batch', fault, batch }
+      at += batchBytesOf(bytes, at)
+    }
+    return batch > 0 ? null : { kind: 'bad-batch', fault: { kind: 'cut', detail: 'the body is empty' }, batch: 0 }
+  }
+
+  async #appendAll(
+    route: TopicRoute,
+    replica: Replica,
+    request: ProduceRequest,
+    bytes: Uint8Array,
+  ): Promise<ProduceOutcome> {
+    let result: PartitionResult | null = null
+    let refusal: ProduceRefusal | null = null
+    let lastCommit: ReturnType<Replica['whenCommitted']> = 'committed'
+    for (let at = 0; at < bytes.length; ) {
+      const batch = bytes.subarray(at, at + batchBytesOf(bytes, at))
+      at += batch.length
+      const appended = await this.#appendPatiently(replica, batch, request.expectOffset)
+      if (appended.kind !== 'appended' && appended.kind !== 'duplicate') {
+        refusal = produceRefusalOf(appended, route.topic.name, replica.partition)
+        await replica.settled()
+        break
+      }
+      const { baseOffset, lastOffset, count, appendedAt } = appended
+      lastCommit = replica.whenCommitted(lastOffset)
+      if (result === null) {
+        result = { partition: replica.partition, baseOffset, lastOffset, count, appendedAt }
+      } else {
+        result.lastOffset = Math.max(result.lastOffset, lastOffset)
+        result.count += count
+      }
+    }
+    if (request.acks !== '0' && (await lastCommit) === 'disk-full') {
+      refusal = replica.diskLow()
+      result = null
+    }
+    return {
+      topic: route.topic,
+      created: false,
+      replayed: false,
+      count: result?.count ?? 0,
+      partitions: result === null ? [] : [result],
+      refusal,
+      firstUnaccepted: refusal === null ? null : (result?.count ?? 0),
+    }
+  }
+
+  async #appendPatiently(replica: Replica, batch: Uint8Array, expectOffset: number | null): Promise<ReturnType<Replica['append']>> {
+    const deadlineMs = this.#timers.nowMs() + limits.PRODUCER_GAP_WAIT_MS
+    let appended = replica.append(batch, expectOffset)
+    while (appended.kind === 'sequence-gap' && this.#timers.nowMs() < deadlineMs) {
+      await this.advanced(replica, deadlineMs)
+      appended = replica.append(batch, expectOffset)
+    }
+    return appended
+  }
+
+  async #createFor(request: ProduceRequest, refusal: PlaceRefusal): Promise<ProduceSession | ProduceRefusal> {
+    const { autoCreateTopics, autoCreatePartitions } = this.#options.settings
+    if (refusal.kind !== 'unknown-topic' || refusal.recentlyDeleted || !autoCreateTopics) return refusal
+    if (request.partition !== null) return refusal
+    if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
+    const reply = await this.submit({ kind: 'create-topic', name: request.topic, partitions: autoCreatePartitions })
+    if (reply.kind === 'too-many-topics') return { kind: 'too-many-topics', topicsMax: reply.topicsMax }
+    const route = this.routeOf(request.topic)
+    if (!(route instanceof TopicRoute)) return this.#phase === 'ready' ? route : { kind: 'closing' }
+    const created = reply.kind === 'created'
+    return request.idempotency === null
+      ? this.#sessionOn(route, request, created)
+      : this.#sessionUnderKey(route, request, created)
+  }
+
+  async #sessionUnderKey(route: TopicRoute, request: ProduceRequest, created: boolean): Promise<ProduceSession> {
+    const key = `${route.topic.id}/${keyText(request.idempotency!.keyHash)}`
+    for (let first = this.#keysUnderWay.get(key); first !== undefined; first = this.#keysUnderWay.get(key)) await first
+    let release!: () => void
+    const underWay = new Promise<void>(resolve => {
+      release = resolve
+    })
+    this.#keysUnderWay.set(key, underWay)
+    const session = this.#sessionOn(route, request, created)
+    session.onEnd = () => {
+      this.#keysUnderWay.delete(key)
+      release()
+    }
+    return session
+  }
+
+  #sessionOn(route: TopicRoute, request: ProduceRequest, created: boolean): ProduceSession {
+    const held = request.idempotency === null ? null : new HeldRequest(route.replicas, request.idempotency.keyHash)
+    const frozen = held !== null && held.partitionCount < route.replicas.length
+    const routed = frozen
+      ? new TopicRoute(route.topic, this.#options.settings.topicDefaults, route.replicas, held.partitionCount)
+      : route
+    const { compression } = route.config
+    const built: BatchCompression = compression === 'gzip' || compression === 'zstd' ? compression : 'none'
+    return new ProduceSession(this, request, routed, created, built, held)
+  }
+
+  #appendRefusal(replica: Replica): ProduceRefusal | null {
+    if (this.#space.isLow) return replica.diskLow()
+    return null
+  }
+
+  // --- what a produce session needs -----------------------------------------------------------------------------------
+
+  nowMs(): number {
+    return this.#options.clock.now()
+  }
+
+  monotonicMs(): number {
+    return this.#timers.nowMs()
+  }
+
+  takeBuilder(): BatchBuilder {
+    return this.#builders.pop() ?? new BatchBuilder(this.codec)
+  }
+
+  giveBuilder(builder: BatchBuilder): void {
+    if (this.#builders.length < 64) this.#builders.push(builder)
+  }
+
+  nextSticky(): number {
+    return this.#stickyTurns++
+  }
+
+  appendRefusal(replica: Replica): ProduceRefusal | null {
+    return this.#appendRefusal(replica)
+  }
+
+  advanced(replica: Replica, deadlineMs: number): Promise<unknown> {
+    return this.waiting.wait([replica.room], deadlineMs, () => {})
+  }
+
+  /** Whether `timeoutMs` passes before the promise settles. */
+  expired(promise: Promise<unknown>, timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      const timer = this.#timers.at(this.#timers.nowMs() + timeoutMs, { expire: () => resolve(true) })
+      promise.then(() => {
+        this.#timers.cancel(timer)
+        resolve(false)
+      }, reject)
+    })
+  }
+
+  // --- fetch -----------------------------------------------------------------------------------------------------------
+
+  route(topicId: TopicId): TopicRoute | null {
+    return this.#replicas.route(topicId)
+  }
+
+  async openFetch(request: FetchRequest): Promise<FetchSession | FetchRefusal> {
+    if (this.#phase !== 'ready') return { kind: 'closing' }
+    const routes: TopicRoute[] = []
+    for (const topic of request.topics) {
+      const route = this.routeOf(topic)
+      if (!(route instanceof TopicRoute)) return route
+      routes.push(route)
+    }
+    const stale = staleTopic(routes, request.start)
+    if (stale !== null) return { kind: 'topic-recreated', topic: stale }
+    const positions: FetchPosition[] = []
+    for (const route of routes) {
+      const replicas = request.partition === null ? route.replicas : route.replicas.slice(request.partition, request.partition + 1)
+      if (replicas.length === 0) return unknownPartition(route, request.partition!)
+      for (const replica of replicas) {
+        const offset = await startOf(route.topic, replica, request.start, request.clamp)
+        if (typeof offset !== 'number') return offset
+        const untilOffset = await untilOf(route.topic, replica, request.until)
+        positions.push({ topic: route.topic, replica, offset, untilOffset, problem: null })
+      }
+    }
+    const picksUpNew = request.partition === null && request.until === null
+    return new FetchSession(this, positions, routes.map(route => route.topic.id), picksUpNew)
+  }
+}
+
+function unknownPartition(route: TopicRoute, partition: number): PlaceRefusal {
+  return { kind: 'unknown-partition', topic: route.topic.name, partition, partitionCount: route.replicas.length }
+}
+
+/** A topic none of whose places are named, by a cursor that names another topic's instead, has been recreated. */
+function staleTopic(routes: readonly TopicRoute[], start: FetchStart): string | null {
+  if (start.kind !== 'cursor') return null
+  const asked = new Set<TopicId>(routes.map(route => route.topic.id))
+  const isForeign = start.entries.some(entry => entry.topicId !== null && !asked.has(entry.topicId))
+  if (!isForeign) return null
+  const named = new Set(start.entries.map(entry => entry.topicId))
+  return routes.find(route => !named.has(route.topic.id))?.topic.name ?? null
+}
+
+function keyText(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += String.fromCharCode(byte)
+  return text
+}

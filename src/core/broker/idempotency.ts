@@ -1,0 +1,65 @@
+// What a topic already holds of one Idempotency-Key, over all its partitions: the basis for answering a repeat with the
+// first result, for completing an attempt that broke off, and for refusing another body under the same key.
+
+import { readU32 } from '../base/index.ts'
+import type { HeldKey } from '../partition/index.ts'
+import type { PartitionResult } from './refusal.ts'
+import type { Replica } from './replicas.ts'
+
+export class HeldRequest {
+  readonly isHeld: boolean
+  /** Of the topic when the key was first seen: a repeat routes by it, however the topic has grown. */
+  readonly partitionCount: number
+  /** Where keyless records start, a function of the key alone. */
+  readonly spread: number
+  readonly #byPartition = new Map<number, HeldKey>()
+
+  constructor(replicas: readonly Replica[], keyHash: Uint8Array) {
+    this.spread = readU32(keyHash, 0)
+    let partitionCount = replicas.length
+    for (const replica of replicas) {
+      const held = replica.live.keyHeld(keyHash)
+      if (held === null) continue
+      this.#byPartition.set(replica.partition, held)
+      partitionCount = held.partitionCount
+    }
+    this.partitionCount = partitionCount
+    this.isHeld = this.#byPartition.size > 0
+  }
+
+  holds(replica: Replica, ordinal: number): boolean {
+    const held = this.#byPartition.get(replica.partition)
+    return held !== undefined && ordinal < held.nextOrdinal
+  }
+
+  /** The digest after this ordinal, where a stored batch ends with it; else null. */
+  digestAt(replica: Replica, ordinal: number): bigint | null {
+    const held = this.#byPartition.get(replica.partition)
+    if (held === undefined) return null
+    for (const range of held.ranges) if (range.firstOrdinal + range.count === ordinal + 1) return range.digest
+    return null
+  }
+
+  /** `reached`: how many records the repeat has brought to each partition. */
+  isCoveredBy(reached: ReadonlyMap<number, number>): boolean {
+    for (const [partition, held] of this.#byPartition) if ((reached.get(partition) ?? 0) < held.nextOrdinal) return false
+    return true
+  }
+
+  resultOf(replica: Replica): PartitionResult | null {
+    const held = this.#byPartition.get(replica.partition)
+    return held === undefined ? null : resultOf(replica.partition, held)
+  }
+
+  results(): PartitionResult[] {
+    return [...this.#byPartition].map(([partition, held]) => resultOf(partition, held))
+  }
+}
+
+function resultOf(partition: number, held: HeldKey): PartitionResult {
+  const first = held.ranges[0]!
+  const last = held.ranges.at(-1)!
+  let count = 0
+  for (const range of held.ranges) count += range.count
+  return { partition, baseOffset: first.baseOffset, lastOffset: last.lastOffset, count, appendedAt: last.appendedAt }
+}

@@ -1,0 +1,64 @@
+// Housekeeping on the timing wheel: free space every second, then segment age and retention, a few replicas a tick so that
+// thousands of partitions never hold the loop. One round over all replicas takes at least `ROUND_MS`.
+
+import type { DiskSpace } from '../log/index.ts'
+import type { Events } from '../ports/index.ts'
+import type { Replica, Replicas } from './replicas.ts'
+import type { Timed, Timers } from './timers.ts'
+
+const TICK_MS = 1_000
+const ROUND_MS = 10_000
+
+export class Maintenance implements Timed {
+  readonly #timers: Timers
+  readonly #space: DiskSpace
+  readonly #replicas: Replicas
+  readonly #events: Events
+  #round: Replica[] = []
+  #perTick = 0
+  #running: Promise<void> = Promise.resolve()
+  #closed = false
+
+  constructor(timers: Timers, space: DiskSpace, replicas: Replicas, events: Events) {
+    this.#timers = timers
+    this.#space = space
+    this.#replicas = replicas
+    this.#events = events
+  }
+
+  start(): void {
+    this.#space.refresh()
+    this.#timers.at(this.#timers.nowMs() + TICK_MS, this)
+  }
+
+  expire(): void {
+    if (this.#closed) return
+    this.#running = this.#tick().finally(() => {
+      if (!this.#closed) this.#timers.at(this.#timers.nowMs() + TICK_MS, this)
+    })
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#running
+  }
+
+  async #tick(): Promise<void> {
+    this.#space.refresh()
+    if (this.#round.length === 0) {
+      this.#round = [...this.#replicas.all()]
+      this.#perTick = Math.ceil((this.#round.length * TICK_MS) / ROUND_MS)
+    }
+    // Under pressure for space the whole round is done at once: retention is what frees it.
+    const count = this.#space.isSoftLow ? this.#round.length : this.#perTick
+    for (const replica of this.#round.splice(0, count)) {
+      if (this.#closed) return
+      if (this.#replicas.route(replica.topicId) === null) continue
+      try {
+        await replica.live.maintain()
+      } catch (error) {
+        this.#events.error('maintenance-failed', { folder: replica.topicId, partition: replica.partition, error: String(error) })
+      }
+    }
+  }
+}

@@ -1,0 +1,452 @@
+// One produce request: records in, batches to partitions, one outcome back.
+//
+// A session routes each record to the lane of its partition (by URL, key, Idempotency-Key or the sticky choice), gathers a
+// batch a lane, and appends. A buffered request appends everything in `finish`, so a body that fits one batch a partition is
+// kept wholly or not at all in each; a streamed one appends whenever a lane is full or `flush` is called, in order, until
+// the first refusal. Offsets are known at append; the outcome waits until all of it is committed.
+
+import { limits } from '../base/index.ts'
+import type { TopicImage } from '../cluster/index.ts'
+import type { AppendRefusal } from '../partition/index.ts'
+import type { Codec } from '../ports/index.ts'
+import { BatchBuilder, type BatchCompression, batchBytesOf, type RecordSpans, slotOfKey } from '../record/index.ts'
+import type { HeldRequest } from './idempotency.ts'
+import type { PartitionResult, ProduceRefusal } from './refusal.ts'
+import type { Replica } from './replicas.ts'
+import type { TopicRoute } from './routing.ts'
+
+export interface ProduceRequest {
+  topic: string
+  /** From the URL; null: by key, or sticky. */
+  partition: number | null
+  acks: 'all' | '1' | '0'
+  /** How long to wait for the acknowledgement; null: until it is known. */
+  timeoutMs: number | null
+  /** Append batches as they fill, rather than all at the end. */
+  streaming: boolean
+  /** Compare-and-append: the offset the first record must get. Needs `partition`. */
+  expectOffset: number | null
+  /** Needs `partition`. */
+  producer: { id: number; epoch: number; sequence: number } | null
+  idempotency: RequestKey | null
+}
+
+export interface RequestKey {
+  /** 16 bytes over topic, principal and key. */
+  keyHash: Uint8Array
+  /** Start of each lane's digest: of the whole body where that is known, else 0. */
+  bodySeed: bigint
+}
+
+export interface ProduceOutcome {
+  topic: TopicImage
+  created: boolean
+  /** Every record had been kept by an earlier request with the same key. */
+  replayed: boolean
+  /** Records kept: by this request, or by an earlier one with its key. */
+  count: number
+  partitions: PartitionResult[]
+  refusal: ProduceRefusal | null
+  /** Ordinal within the request of the first record that was not kept, when refused. */
+  firstUnaccepted: number | null
+}
+
+export interface AppendedBatch extends PartitionResult {
+  /** Ordinal within the request of the batch's first record. */
+  firstRecord: number
+}
+
+/** What a session needs of the broker around it. */
+export interface ProduceHost {
+  readonly codec: Codec
+  nowMs(): number
+  takeBuilder(): BatchBuilder
+  giveBuilder(builder: BatchBuilder): void
+  /** Turns once for each sticky batch, so that keyless load spreads. */
+  nextSticky(): number
+  /** What may refuse an append before it is tried. */
+  appendRefusal(replica: Replica): ProduceRefusal | null
+  /** Resolves when the high watermark of the replica rises, or at the deadline. */
+  advanced(replica: Replica, deadlineMs: number): Promise<unknown>
+  monotonicMs(): number
+  expired(promise: Promise<unknown>, timeoutMs: number): Promise<boolean>
+}
+
+class Lane {
+  batches: Uint8Array[] | null = null
+  firstRecords: number[] | null = null
+  result: PartitionResult | null = null
+  /** Ordinal within the request of the open batch's first record. */
+  firstRecord = 0
+  /** With a request key: place of the next record among this partition's, and of the open batch's first. */
+  ordinal = 0
+  batchOrdinal = 0
+  digest = 0n
+
+  constructor(
+    readonly replica: Replica,
+    readonly builder: BatchBuilder,
+  ) {}
+}
+
+const SKIPPED = 1
+const IDEMPOTENT_BLOCK_RECORDS = 1_000
+
+export class ProduceSession {
+  readonly topic: TopicImage
+  readonly created: boolean
+  refusal: ProduceRefusal | null = null
+  recordCount = 0
+  /** Told of each batch once it is committed, in order of append within a partition. */
+  onBatch: ((batch: AppendedBatch) => void) | null = null
+  /** Told once when the request is over, finished or abandoned. */
+  onEnd: (() => void) | null = null
+  readonly #host: ProduceHost
+  readonly #request: ProduceRequest
+  readonly #route: TopicRoute
+  readonly #held: HeldRequest | null
+  readonly #compression: BatchCompression
+  readonly #nowMs: number
+  readonly #lanes: Lane[] = []
+  /** The lane of the latest record: most requests have but one. */
+  #lane: Lane | null = null
+  #stickyLane: Lane | null = null
+  readonly #commits: Promise<unknown>[] = []
+  #backlogBytes = 0
+  #keptCount = 0
+  #freshCount = 0
+  #firstUnaccepted = Number.POSITIVE_INFINITY
+  #appended: Promise<void> = Promise.resolve()
+  #isAppending = false
+
+  constructor(
+    host: ProduceHost,
+    request: ProduceRequest,
+    route: TopicRoute,
+    created: boolean,
+    compression: BatchCompression,
+    held: HeldRequest | null,
+  ) {
+    this.#host = host
+    this.#request = request
+    this.#route = route
+    this.topic = route.topic
+    this.created = created
+    this.#compression = compression
+    this.#held = held
+    this.#nowMs = host.nowMs()
+  }
+
+  /** Appended but not yet committed: a streaming reader pauses above its bound until `drained`. */
+  get backlogBytes(): number {
+    return this.#backlogBytes
+  }
+
+  async drained(): Promise<void> {
+    await this.#appended
+    await Promise.all(this.#commits)
+  }
+
+  /** `start` and `end` are the record's own bytes within `source`: what a repeat under the same key must equal. */
+  add(record: RecordSpans, source: Uint8Array, start: number, end: number): void {
+    if (this.refusal !== null) return
+    const index = this.recordCount++
+    const payloadBytes = record.payloadBytes
+    if (payloadBytes > this.#route.config.recordBytesMax) {
+      this.#refuse(
+        { kind: 'record-too-large', bytes: payloadBytes, bytesMax: this.#route.config.recordBytesMax, record: index },
+        index,
+      )
+      return
+    }
+    const lane = this.#laneOf(record, index)
+    if (lane === null) return
+    if (this.#held !== null && this.#skipHeld(this.#held, lane, source, start, end) === SKIPPED) return
+    if (!lane.builder.add(record, this.#nowMs)) {
+      this.#sealBefore(lane)
+      lane.builder.add(record, this.#nowMs)
+    }
+    if (lane.builder.recordCount === 1) {
+      lane.firstRecord = index
+      lane.batchOrdinal = lane.ordinal - 1
+    }
+    if (this.#held !== null) lane.digest = this.#pendingDigest
+    this.#freshCount++
+  }
+
+  /** Streaming: appends what the lanes hold, full or not. */
+  flush(): void {
+    for (const lane of this.#lanes) if (lane.builder.recordCount > 0) this.#seal(lane)
+  }
+
+  /** Ends the request. Called once; the session is of no use afterwards. */
+  async finish(): Promise<ProduceOutcome> {
+    const request = this.#request
+    if (this.refusal === null) this.#checkHeldToTheEnd()
+    if (this.refusal === null && !request.streaming) this.#checkLanes()
+    if (this.refusal === null || request.streaming) this.flush()
+    for (const lane of this.#lanes) {
+      lane.builder.clear()
+      this.#host.giveBuilder(lane.builder)
+    }
+    if (!request.streaming && this.refusal === null) this.#startAppending()
+    if (this.#isAppending) await this.#appended
+    if (request.acks !== '0' && this.#commits.length > 0) {
+      if (request.timeoutMs === null) {
+        await (this.#commits.length === 1 ? this.#commits[0] : Promise.all(this.#commits))
+      } else if (await this.#host.expired(Promise.all(this.#commits), request.timeoutMs)) {
+        this.#refuse({ kind: 'ack-timeout', timeoutMs: request.timeoutMs }, 0)
+      }
+    }
+    this.onEnd?.()
+    return this.#outcome()
+  }
+
+  /** Gives up without appending what is not appended yet: the client is gone. */
+  abandon(): void {
+    for (const lane of this.#lanes) {
+      lane.builder.clear()
+      this.#host.giveBuilder(lane.builder)
+    }
+    this.#lanes.length = 0
+    this.onEnd?.()
+  }
+
+  #outcome(): ProduceOutcome {
+    const partitions: PartitionResult[] = []
+    let count = this.#keptCount
+    const held = this.#held
+    for (const lane of this.#lanes) {
+      const first = held?.resultOf(lane.replica) ?? null
+      const result = first !== null && lane.result !== null ? joinResults(first, lane.result) : (lane.result ?? first)
+      if (result !== null) partitions.push(result)
+      if (first !== null) count += first.count
+    }
+    partitions.sort((a, b) => a.partition - b.partition)
+    return {
+      topic: this.topic,
+      created: this.created,
+      replayed: held !== null && held.isHeld && this.#freshCount === 0 && this.refusal === null,
+      count,
+      partitions,
+      refusal: this.refusal,
+      firstUnaccepted: this.refusal === null ? null : Math.min(this.#firstUnaccepted, this.recordCount),
+    }
+  }
+
+  // --- routing ---------------------------------------------------------------------------------------------------------
+
+  #laneOf(record: RecordSpans, index: number): Lane | null {
+    const route = this.#route
+    if (this.#request.partition !== null) {
+      return this.#lane ?? this.#openLane(route.replicas[this.#request.partition] ?? null, this.#request.partition)
+    }
+    if (route.active.length === 1) return this.#lane ?? this.#openLane(route.replicas[route.active[0]!]!, route.active[0]!)
+    let partition: number
+    if (record.keyStart >= 0) {
+      partition = route.slots.partitionOf(slotOfKey(record.key, record.keyStart, record.keyEnd))
+    } else if (this.#held !== null) {
+      const block = Math.floor(index / IDEMPOTENT_BLOCK_RECORDS)
+      partition = route.active[(this.#held.spread + block) % route.active.length]!
+    } else {
+      const sticky = this.#stickyLane
+      if (sticky !== null) return sticky
+      partition = route.active[this.#host.nextSticky() % route.active.length]!
+      this.#stickyLane = this.#laneAt(partition)
+      return this.#stickyLane
+    }
+    return this.#laneAt(partition)
+  }
+
+  #laneAt(partition: number): Lane | null {
+    if (this.#lane?.replica.partition === partition) return this.#lane
+    for (const lane of this.#lanes) {
+      if (lane.replica.partition !== partition) continue
+      this.#lane = lane
+      return lane
+    }
+    return this.#openLane(this.#route.replicas[partition] ?? null, partition)
+  }
+
+  #openLane(replica: Replica | null, partition: number): Lane | null {
+    if (replica === null) {
+      const partitionCount = this.topic.partitions.length
+      this.#refuse({ kind: 'unknown-partition', topic: this.topic.name, partition, partitionCount }, this.recordCount - 1)
+      return null
+    }
+    const lane = new Lane(replica, this.#host.takeBuilder())
+    if (this.#request.idempotency !== null) lane.digest = this.#request.idempotency.bodySeed
+    this.#lanes.push(lane)
+    this.#lane = lane
+    return lane
+  }
+
+  // --- repeats under an Idempotency-Key --------------------------------------------------------------------------------
+
+  #pendingDigest = 0n
+
+  /** Rolls the digest; true when an earlier request has already kept this record. */
+  #skipHeld(held: HeldRequest, lane: Lane, source: Uint8Array, start: number, end: number): number {
+    const digest = this.#host.codec.xxHash64(source.subarray(start, end), lane.digest)
+    const ordinal = lane.ordinal++
+    if (!held.holds(lane.replica, ordinal)) {
+      // The builder may have to seal the open batch first, which ends with the digest before this record.
+      this.#pendingDigest = digest
+      return 0
+    }
+    lane.digest = digest
+    const expected = held.digestAt(lane.replica, ordinal)
+    if (expected !== null && expected !== digest) this.#refuse({ kind: 'key-conflict', first: held.results() }, 0)
+    return SKIPPED
+  }
+
+  /** A repeat that is shorter than what is held is another body. */
+  #checkHeldToTheEnd(): void {
+    const held = this.#held
+    if (held === null || !held.isHeld) return
+    const reached = new Map<number, number>()
+    for (const lane of this.#lanes) reached.set(lane.replica.partition, lane.ordinal)
+    if (!held.isCoveredBy(reached)) this.#refuse({ kind: 'key-conflict', first: held.results() }, 0)
+  }
+
+  // --- appending -------------------------------------------------------------------------------------------------------
+
+  /** Whatever would refuse an append now, before any partition has taken its share. */
+  #checkLanes(): void {
+    for (const lane of this.#lanes) {
+      const refusal = this.#host.appendRefusal(lane.replica)
+      if (refusal !== null) {
+        this.#refuse(refusal, 0)
+        return
+      }
+    }
+  }
+
+  #sealBefore(lane: Lane): void {
+    this.#seal(lane)
+    if (this.#stickyLane === lane && this.#request.streaming) this.#stickyLane = null
+  }
+
+  #seal(lane: Lane): void {
+    const { idempotency, producer } = this.#request
+    const count = lane.builder.recordCount
+    const batch = lane.builder.finish({
+      compression: this.#compression,
+      ...(producer === null
+        ? null
+        : { producerId: producer.id, producerEpoch: producer.epoch, baseSequence: producer.sequence }),
+      ...(idempotency === null
+        ? null
+        : {
+            idempotency: {
+              keyHash: idempotency.keyHash,
+              firstOrdinal: lane.batchOrdinal,
+              partitionCount: this.#held!.partitionCount,
+              digest: lane.digest,
+            },
+          }),
+    })
+    if (producer !== null) producer.sequence = (producer.sequence + count) % 0x1_0000_0000
+    lane.batches ??= []
+    lane.firstRecords ??= []
+    lane.batches.push(batch)
+    lane.firstRecords.push(lane.firstRecord)
+    if (this.#request.streaming) this.#startAppending()
+  }
+
+  #startAppending(): void {
+    // Synchronous unless a producer's sequence has to wait for its predecessor.
+    for (const lane of this.#lanes) {
+      while (lane.batches !== null && lane.batches.length > 0) {
+        if (this.#isAppending) return
+        if (this.refusal !== null) {
+          this.#firstUnaccepted = Math.min(this.#firstUnaccepted, lane.firstRecords![0]!)
+          lane.batches.length = 0
+          break
+        }
+        const batch = lane.batches[0]!
+        const appended = lane.replica.append(batch, this.#request.expectOffset)
+        if (appended.kind === 'sequence-gap') {
+          this.#isAppending = true
+          this.#appended = this.#appendAfterGap(lane, batch).then(() => {
+            this.#isAppending = false
+            this.#startAppending()
+            return this.#isAppending ? this.#appended : undefined
+          })
+          return
+        }
+        this.#took(lane, batch, appended)
+      }
+    }
+  }
+
+  async #appendAfterGap(lane: Lane, batch: Uint8Array): Promise<void> {
+    const deadlineMs = this.#host.monotonicMs() + limits.PRODUCER_GAP_WAIT_MS
+    let appended = lane.replica.append(batch, this.#request.expectOffset)
+    while (appended.kind === 'sequence-gap' && this.#host.monotonicMs() < deadlineMs) {
+      await this.#host.advanced(lane.replica, deadlineMs)
+      appended = lane.replica.append(batch, this.#request.expectOffset)
+    }
+    this.#took(lane, batch, appended)
+  }
+
+  #took(lane: Lane, batch: Uint8Array, appended: ReturnType<Replica['append']>): void {
+    const firstRecord = lane.firstRecords!.shift()!
+    lane.batches!.shift()
+    if (appended.kind !== 'appended' && appended.kind !== 'duplicate') {
+      this.#refuse(produceRefusalOf(appended, this.topic.name, lane.replica.partition), firstRecord)
+      // What the refusal reveals must be durable before it is told.
+      this.#commits.push(lane.replica.settled())
+      return
+    }
+    const { baseOffset, lastOffset, count, appendedAt } = appended
+    const result = { partition: lane.replica.partition, baseOffset, lastOffset, count, appendedAt }
+    const committed = lane.replica.whenCommitted(lastOffset)
+    if (committed === 'committed') {
+      this.#keep(lane, result, firstRecord)
+      return
+    }
+    if (this.#request.acks === '0') return
+    const bytes = batchBytesOf(batch, 0)
+    this.#backlogBytes += bytes
+    this.#commits.push(
+      committed.then(fate => {
+        this.#backlogBytes -= bytes
+        if (fate === 'committed') this.#keep(lane, result, firstRecord)
+        else this.#refuse(lane.replica.diskLow(), firstRecord)
+      }),
+    )
+  }
+
+  #keep(lane: Lane, result: PartitionResult, firstRecord: number): void {
+    this.#keptCount += result.count
+    lane.result = lane.result === null ? result : joinResults(lane.result, result)
+    this.onBatch?.({ ...result, firstRecord })
+  }
+
+  #refuse(refusal: ProduceRefusal, firstRecord: number): void {
+    this.refusal ??= refusal
+    this.#firstUnaccepted = Math.min(this.#firstUnaccepted, firstRecord)
+  }
+}
+
+function joinResults(a: PartitionResult, b: PartitionResult): PartitionResult {
+  return {
+    partition: a.partition,
+    baseOffset: Math.min(a.baseOffset, b.baseOffset),
+    lastOffset: Math.max(a.lastOffset, b.lastOffset),
+    count: a.count + b.count,
+    appendedAt: Math.max(a.appendedAt, b.appendedAt),
+  }
+}
+
+export function produceRefusalOf(refusal: AppendRefusal, topic: string, partition: number): ProduceRefusal {
+  switch (refusal.kind) {
+    case 'damaged':
+      return { ...refusal, topic, partition }
+    case 'offset-mismatch':
+      return { ...refusal, partition }
+    default:
+      return refusal
+  }
+}

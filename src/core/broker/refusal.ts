@@ -1,0 +1,47 @@
+// What the data paths may refuse, as closed unions: one for producing, one for reading. Each value carries the numbers a
+// client needs to recover; edge/wire turns it into a status and a body in one place. `disk-low`, `closing`, `damaged` on
+// append and every admission refusal mean that nothing of the batch in question was kept.
+
+import type { BatchFault } from '../record/index.ts'
+
+export type PlaceRefusal =
+  | { kind: 'unknown-topic'; topic: string; recentlyDeleted: boolean }
+  | { kind: 'unknown-partition'; topic: string; partition: number; partitionCount: number }
+  | { kind: 'internal-topic'; topic: string }
+  | { kind: 'invalid-name'; topic: string }
+  | { kind: 'closing' }
+
+export type ProduceRefusal =
+  | PlaceRefusal
+  | { kind: 'too-many-topics'; topicsMax: number }
+  | { kind: 'record-too-large'; bytes: number; bytesMax: number; record: number }
+  | { kind: 'bad-batch'; fault: BatchFault; batch: number }
+  | { kind: 'disk-low'; freeBytes: number; freeBytesMin: number }
+  | { kind: 'damaged'; topic: string; partition: number; offset: number; nextReadableOffset: number }
+  | { kind: 'offset-mismatch'; partition: number; nextOffset: number }
+  | { kind: 'producer-fenced'; currentEpoch: number }
+  | { kind: 'sequence-gap'; expectedSequence: number }
+  | { kind: 'producer-unknown' }
+  | { kind: 'key-conflict'; first: readonly PartitionResult[] }
+  | { kind: 'too-many-producers'; producersMax: number }
+  /** Appended, but its fate was not known in time. */
+  | { kind: 'ack-timeout'; timeoutMs: number }
+
+/** What one partition kept of a request. Offsets are those of the request's first and last record there. */
+export interface PartitionResult {
+  partition: number
+  baseOffset: number
+  lastOffset: number
+  count: number
+  appendedAt: number
+}
+
+export type FetchRefusal =
+  | PlaceRefusal
+  /** The cursor names a topic of this name that has been deleted since. */
+  | { kind: 'topic-recreated'; topic: string }
+  /** The log was cut below this place by another leader: what the cursor had seen is not what is here. */
+  | { kind: 'diverged'; topic: string; partition: number; offset: number; nearestOffset: number }
+  | { kind: 'below-start'; topic: string; partition: number; offset: number; logStartOffset: number }
+  | { kind: 'beyond-end'; topic: string; partition: number; offset: number; highWatermark: number }
+  | { kind: 'damaged'; topic: string; partition: number; offset: number; nextReadableOffset: number }
