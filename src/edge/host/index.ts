@@ -1,0 +1,7 @@
+export { hostClock } from './clock.ts'
+export { hostCodec } from './codec.ts'
+export { HostDisk } from './disk.ts'
+export { type EventFormat, hostEvents } from './events.ts'
+export { type FolderLock, lockFolder } from './lock.ts'
+export { hostMeter } from './meter.ts'
+export { hostRandom } from './random.ts'
