@@ -1,5 +1,8 @@
 export * from './batch.ts'
+export { admitBatch } from './batch-admission.ts'
 export { BatchBuilder, type BatchCompression, type BatchFields } from './batch-builder.ts'
+export { frameFault, headerFault, storedFault } from './batch-check.ts'
+export type { BatchFault } from './batch-fault.ts'
 export {
   findMeta,
   type IdempotencyEntry,
@@ -10,4 +13,6 @@ export {
   TagReader,
 } from './meta.ts'
 export { copySpan, readRecord, RecordAttribute, RecordSpans } from './record.ts'
-export { isJson, skipJsonName, skipJsonNumber, skipJsonSpace, skipJsonString, skipJsonValue } from './json.ts'
+export { isJson, jsonWords, skipJsonName, skipJsonNumber, skipJsonSpace, skipJsonString, skipJsonValue } from './json.ts'
+export { RecordReader } from './record-reader.ts'
+export { slotOfKey, SlotTable } from './slots.ts'

@@ -7,11 +7,14 @@
 
 import { limits } from '../base/index.ts'
 
+/** White space is no higher than this. */
+const SPACE_MAX = 0x20
 const QUOTE = 0x22
 const COMMA = 0x2c
 const MINUS = 0x2d
 const DOT = 0x2e
 const ZERO = 0x30
+const NINE = 0x39
 const COLON = 0x3a
 const OPEN_ARRAY = 0x5b
 const BACKSLASH = 0x5c
@@ -33,29 +36,41 @@ ESCAPE[0x75] = 2
 for (const char of '0123456789abcdefABCDEF') HEX[char.charCodeAt(0)] = 1
 for (const char of ' \t\n\r') SPACE[char.charCodeAt(0)] = 1
 
+const NO_WORDS = new Int32Array(0)
+
 /** Levels whose kinds fit one integer; deeper ones spill. */
 const LEVELS_A_WORD = 30
 
-export function skipJsonValue(bytes: Uint8Array, start: number, end: number): number {
+/** The same bytes, four at a time. Who reads many values of an array makes it once; it halves the time strings take. */
+export function jsonWords(bytes: Uint8Array): Int32Array {
+  if ((bytes.byteOffset & 3) !== 0) return NO_WORDS
+  return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
+}
+
+export function skipJsonValue(bytes: Uint8Array, start: number, end: number, words: Int32Array = NO_WORDS): number {
   let at = start
   let depth = 0
   /** A bit a level, 1 for an object, the innermost lowest. */
   let kinds = 0
   let spilled: number[] | null = null
   for (;;) {
-    at = skipJsonSpace(bytes, at, end)
+    if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
     if (at >= end) return -1 - end
     const byte = bytes[at]!
     if (byte === QUOTE) {
-      at = skipJsonString(bytes, at, end)
+      at = skipJsonString(bytes, at, end, words)
+      if (at < 0) return at
+    } else if (byte <= NINE) {
+      at = skipJsonNumber(bytes, at, end)
       if (at < 0) return at
     } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
       if (depth === limits.JSON_DEPTH_MAX) return -1 - at
-      const inner = skipJsonSpace(bytes, at + 1, end)
-      if (inner >= end) return -1 - end
-      // Their closing brackets are two code points behind the opening ones.
-      if (bytes[inner]! === byte + 2) {
-        at = inner + 1
+      at++
+      if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
+      if (at >= end) return -1 - end
+      // Closing brackets are two code points behind the opening ones.
+      if (bytes[at]! === byte + 2) {
+        at++
       } else {
         if (depth > 0 && depth % LEVELS_A_WORD === 0) {
           spilled ??= []
@@ -64,33 +79,31 @@ export function skipJsonValue(bytes: Uint8Array, start: number, end: number): nu
         }
         depth++
         kinds = (kinds << 1) | ((byte >> 5) & 1)
-        at = inner
         if (byte === OPEN_OBJECT) {
-          at = skipJsonName(bytes, at, end)
+          at = skipJsonName(bytes, at, end, words)
           if (at < 0) return at
         }
         continue
       }
     } else {
-      at = byte <= 0x39 ? skipJsonNumber(bytes, at, end) : skipLiteral(bytes, at, end)
+      at = skipLiteral(bytes, at, end)
       if (at < 0) return at
     }
     // Behind a value: close what ends here, until another value is due.
     for (;;) {
       if (depth === 0) return at
-      at = skipJsonSpace(bytes, at, end)
+      if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
       if (at >= end) return -1 - end
       const next = bytes[at]!
-      const inObject = (kinds & 1) === 1
       if (next === COMMA) {
         at++
-        if (inObject) {
-          at = skipJsonName(bytes, skipJsonSpace(bytes, at, end), end)
-          if (at < 0) return at
-        }
+        if ((kinds & 1) === 0) break
+        if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
+        at = skipJsonName(bytes, at, end, words)
+        if (at < 0) return at
         break
       }
-      if (next !== (inObject ? CLOSE_OBJECT : CLOSE_ARRAY)) return -1 - at
+      if (next !== ((kinds & 1) === 1 ? CLOSE_OBJECT : CLOSE_ARRAY)) return -1 - at
       at++
       depth--
       kinds >>= 1
@@ -106,37 +119,77 @@ export function skipJsonSpace(bytes: Uint8Array, at: number, end: number): numbe
 }
 
 /** A member's name and its colon, `at` being where the quote must be. */
-export function skipJsonName(bytes: Uint8Array, at: number, end: number): number {
+export function skipJsonName(bytes: Uint8Array, at: number, end: number, words: Int32Array = NO_WORDS): number {
   if (at >= end) return -1 - end
   if (bytes[at]! !== QUOTE) return -1 - at
-  at = skipJsonString(bytes, at, end)
-  if (at < 0) return at
+  const quote = at
+  at++
+  // Names are short and come again and again, which the processor learns: byte by byte is faster here.
+  while (at < end && STOPS_STRING[bytes[at]!]! === 0) at++
+  if (at < end && bytes[at]! === QUOTE) at++
+  else {
+    at = skipJsonString(bytes, quote, end, words)
+    if (at < 0) return at
+  }
+  if (at < end && bytes[at]! === COLON) return at + 1
   at = skipJsonSpace(bytes, at, end)
   if (at >= end) return -1 - end
   return bytes[at]! === COLON ? at + 1 : -1 - at
 }
 
 /** `at` is the opening quote. */
-export function skipJsonString(bytes: Uint8Array, at: number, end: number): number {
-  at++
+export function skipJsonString(bytes: Uint8Array, at: number, end: number, words: Int32Array = NO_WORDS): number {
+  at = skipPlain(bytes, at + 1, end, words)
+  if (at < end && bytes[at]! === QUOTE) return at + 1
+  return skipStringRest(bytes, at, end, words)
+}
+
+/** `at` is a byte that is not plain text, or `end`. */
+function skipStringRest(bytes: Uint8Array, at: number, end: number, words: Int32Array): number {
   for (;;) {
-    while (at < end && STOPS_STRING[bytes[at]!] === 0) at++
     if (at >= end) return -1 - end
     const byte = bytes[at]!
     if (byte === QUOTE) return at + 1
     if (byte !== BACKSLASH) return -1 - at
-    at++
-    if (at >= end) return -1 - end
-    const escape = ESCAPE[bytes[at]!]!
-    if (escape === 0) return -1 - at
-    at++
-    if (escape === 2) {
-      for (let i = 0; i < 4; i++, at++) {
-        if (at >= end) return -1 - end
-        if (HEX[bytes[at]!]! === 0) return -1 - at
-      }
-    }
+    at = skipEscape(bytes, at + 1, end)
+    if (at < 0) return at
+    at = skipPlain(bytes, at, end, words)
   }
+}
+
+/** Position of the first byte that is not plain text, or `end`. */
+function skipPlain(bytes: Uint8Array, at: number, end: number, words: Int32Array): number {
+  const wordsEnd = end >> 2 < words.length ? end >> 2 : words.length
+  let i = at >> 2
+  if (i < wordsEnd) {
+    // Bytes of the first word that lie before `at` are made plain.
+    let stops = stopBits(words[i]! | ((1 << ((at & 3) << 3)) - 1))
+    while (stops === 0 && ++i < wordsEnd) stops = stopBits(words[i]!)
+    // The carry may mark bytes above a stop that are none, never one below.
+    if (stops !== 0) return (i << 2) + ((31 - Math.clz32(stops & -stops)) >> 3)
+    at = i << 2
+  }
+  while (at < end && STOPS_STRING[bytes[at]!]! === 0) at++
+  return at
+}
+
+/** The high bit of the first byte that is below 0x20, a quote (0x22: 0x20 with bit 1 flipped) or a backslash is set. */
+function stopBits(word: number): number {
+  return (((word ^ 0x02020202) - 0x21212121) | ((word ^ 0x5c5c5c5c) - 0x01010101)) & ~word & 0x80808080
+}
+
+/** `at` is behind the backslash. */
+function skipEscape(bytes: Uint8Array, at: number, end: number): number {
+  if (at >= end) return -1 - end
+  const escape = ESCAPE[bytes[at]!]!
+  if (escape === 0) return -1 - at
+  at++
+  if (escape === 1) return at
+  for (let i = 0; i < 4; i++, at++) {
+    if (at >= end) return -1 - end
+    if (HEX[bytes[at]!]! === 0) return -1 - at
+  }
+  return at
 }
 
 export function skipJsonNumber(bytes: Uint8Array, at: number, end: number): number {
@@ -162,11 +215,18 @@ export function skipJsonNumber(bytes: Uint8Array, at: number, end: number): numb
 /** At least one. */
 function skipDigits(bytes: Uint8Array, at: number, end: number): number {
   const from = at
-  while (at < end && bytes[at]! >= ZERO && bytes[at]! <= 0x39) at++
+  while (at < end && bytes[at]! >= ZERO && bytes[at]! <= NINE) at++
   return at > from ? at : -1 - at
 }
 
 function skipLiteral(bytes: Uint8Array, at: number, end: number): number {
+  if (at + 5 <= end) {
+    const byte = bytes[at]!
+    const rest = (bytes[at + 1]! << 16) | (bytes[at + 2]! << 8) | bytes[at + 3]!
+    if (byte === 0x74 && rest === 0x727565) return at + 4
+    if (byte === 0x6e && rest === 0x756c6c) return at + 4
+    if (byte === 0x66 && rest === 0x616c73 && bytes[at + 4]! === 0x65) return at + 5
+  }
   switch (bytes[at]!) {
     case 0x74:
       return skipWord(bytes, at, end, 'true')
@@ -188,7 +248,7 @@ function skipWord(bytes: Uint8Array, at: number, end: number, word: string): num
 }
 
 /** Whether the bytes are one JSON value and white space around it at most. */
-export function isJson(bytes: Uint8Array, start: number, end: number): boolean {
-  const at = skipJsonValue(bytes, start, end)
+export function isJson(bytes: Uint8Array, start: number, end: number, words: Int32Array = NO_WORDS): boolean {
+  const at = skipJsonValue(bytes, start, end, words)
   return at >= 0 && skipJsonSpace(bytes, at, end) === end
 }

@@ -1,14 +1,20 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { limits } from '../../../src/core/base/index.ts'
-import { isJson, skipJsonSpace, skipJsonValue } from '../../../src/core/record/index.ts'
+import { isJson, jsonWords, skipJsonSpace, skipJsonValue } from '../../../src/core/record/index.ts'
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 function skip(text: string): number {
-  const bytes = encoder.encode(text)
-  return skipJsonValue(bytes, 0, bytes.length)
+  return skipBothWays(encoder.encode(text))
+}
+
+/** By bytes and by words, which must agree. */
+function skipBothWays(bytes: Uint8Array, start = 0, end: number = bytes.length): number {
+  const position = skipJsonValue(bytes, start, end)
+  if (skipJsonValue(bytes, start, end, jsonWords(bytes)) !== position) throw new Error(`ways differ: ${bytes}`)
+  return position
 }
 
 /** Deeper nesting than ours is the one thing JSON.parse takes that we do not. */
@@ -101,13 +107,21 @@ describe('skipJsonValue', () => {
 
   test('reads a span and looks no further', () => {
     const bytes = encoder.encode('xx[1,"a"]]]"')
-    expect(skipJsonValue(bytes, 2, 9)).toBe(9)
-    expect(skipJsonValue(bytes, 2, 8)).toBe(-1 - 8)
-    expect(skipJsonValue(bytes, 5, 7)).toBe(-1 - 7)
-    const number = encoder.encode('1234')
-    expect(skipJsonValue(number, 0, 2)).toBe(2)
-    const literal = encoder.encode('true')
-    expect(skipJsonValue(literal, 0, 3)).toBe(-1 - 3)
+    expect(skipBothWays(bytes, 2, 9)).toBe(9)
+    expect(skipBothWays(bytes, 2, 8)).toBe(-1 - 8)
+    expect(skipBothWays(bytes, 5, 7)).toBe(-1 - 7)
+    expect(skipBothWays(encoder.encode('1234'), 0, 2)).toBe(2)
+    expect(skipBothWays(encoder.encode('true'), 0, 3)).toBe(-1 - 3)
+    const long = encoder.encode(`"${'a'.repeat(40)}"`)
+    for (let end = 0; end < long.length; end++) expect(skipBothWays(long, 0, end)).toBe(-1 - end)
+  })
+
+  test('reads arrays that do not begin at a word', () => {
+    const whole = encoder.encode(`xyz{"name":"${'a'.repeat(30)}\\n"}`)
+    for (let shift = 1; shift < 4; shift++) {
+      const bytes = whole.subarray(shift)
+      expect(skipBothWays(bytes, 3 - shift)).toBe(bytes.length)
+    }
   })
 
   test('nests as deep as the limit and no deeper, arrays and objects alike', () => {
@@ -127,7 +141,7 @@ describe('skipJsonValue', () => {
       const depth = 1 + random(limits.JSON_DEPTH_MAX)
       const kinds = Array.from({ length: depth }, () => random(2))
       const open = kinds.map((kind) => (kind === 1 ? '{"k":' : '[0,')).join('')
-      const close = kinds.map((kind) => (kind === 1 ? ',"z":1}' : ',1]'))
+      const close: string[] = kinds.map((kind) => (kind === 1 ? ',"z":1}' : ',1]'))
       const text = open + 'null' + close.toReversed().join('')
       expect(skip(text)).toBe(text.length)
       const wrong = random(depth)
@@ -155,8 +169,8 @@ describe('skipJsonValue', () => {
           [']', true],
         ] as const) {
           const text = `"${'a'.repeat(at)}${stop}${'b'.repeat(length - at)}"`
-          const bytes = encoder.encode(`  ${text}`)
-          const end = skipJsonValue(bytes, 2, bytes.length)
+          const bytes = encoder.encode(' '.repeat(length & 3) + text)
+          const end = skipBothWays(bytes)
           if (valid !== (end === bytes.length)) throw new Error(`${JSON.stringify(text)} gave ${end}`)
         }
       }
@@ -167,7 +181,7 @@ describe('skipJsonValue', () => {
     fc.assert(
       fc.property(fc.json({ depthSize: 'large' }), fc.constantFrom('', ' ', '\n\t'), (text, space) => {
         const bytes = encoder.encode(space + text + space)
-        const end = skipJsonValue(bytes, 0, bytes.length)
+        const end = skipBothWays(bytes)
         expect(end).toBe(bytes.length - space.length)
         expect(skipJsonSpace(bytes, end, bytes.length)).toBe(bytes.length)
       }),
@@ -223,7 +237,8 @@ describe('skipJsonValue', () => {
       const utf8 = encoder.encode(text)
       const expected = parses(text)
       if (expected) accepted++
-      if (isJson(utf8, 0, utf8.length) !== expected) throw new Error(`round ${round}: ${JSON.stringify(text)}`)
+      if (isJson(utf8, 0, utf8.length, jsonWords(utf8)) !== expected || isJson(utf8, 0, utf8.length) !== expected)
+        throw new Error(`round ${round}: ${JSON.stringify(text)}`)
     }
     // The fuzz must see both sides.
     expect(accepted).toBeGreaterThan(3000)
