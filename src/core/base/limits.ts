@@ -14,6 +14,9 @@ export const RECORD_BYTES_MAX = MIB
 export const KEY_BYTES_MAX = 32 * KIB
 export const RECORD_HEADERS_MAX = 64
 export const RECORD_HEADERS_BYTES_MAX = 8 * KIB
+/** Years 0000 to 9999, what RFC 3339 can write; it also keeps any two timestamps' difference exact in a record's varint. */
+export const TIMESTAMP_MS_MIN = -62_167_219_200_000
+export const TIMESTAMP_MS_MAX = 253_402_300_799_999
 /** Inflated size of a batch's records, and how far they may expand: beyond is a bomb. */
 export const BATCH_INFLATED_BYTES_MAX = 8 * MIB
 export const INFLATE_RATIO_MAX = 100

@@ -9,6 +9,8 @@
 // A critical entry of unknown type means a newer version wrote it: refuse, never skip.
 
 import { limits, readU16, readU32, writeU32 } from '../base/index.ts'
+import type { Codec } from '../ports/index.ts'
+import { type BatchFault, structureFault, versionFault } from './batch-fault.ts'
 
 export const MetaType = { tags: 1, idempotency: 2 } as const
 export const MetaFlag = { critical: 1 } as const
@@ -24,7 +26,7 @@ export interface IdempotencyEntry {
 }
 
 const encoder = new TextEncoder()
-const decoder = new TextDecoder()
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
 /** The distinct tags of a batch under construction and which record has which. */
 export class TagTable {
@@ -167,30 +169,71 @@ export function metaFault(
   sectionStart: number,
   sectionEnd: number,
   recordCount: number,
-): string | null {
+): BatchFault | null {
   let at = sectionStart
   let seen = 0
   while (at < sectionEnd) {
-    if (at + META_ENTRY_HEADER_BYTES > sectionEnd) return 'meta entry cut off'
+    if (at + META_ENTRY_HEADER_BYTES > sectionEnd) return structureFault('meta entry cut off')
     const type = bytes[at]!
     const flags = bytes[at + 1]!
-    const entryBytes = readU32(bytes, at + 4)
     const payload = at + META_ENTRY_HEADER_BYTES
-    if ((flags & ~MetaFlag.critical) !== 0 || readU16(bytes, at + 2) !== 0) return 'reserved meta bits are set'
-    if (entryBytes > sectionEnd - payload) return 'meta entry longer than its section'
-    if (type === MetaType.tags || type === MetaType.idempotency) {
-      if ((seen & (1 << type)) !== 0) return 'meta entry given twice'
+    const end = payload + readU32(bytes, at + 4)
+    if ((flags & ~MetaFlag.critical) !== 0 || readU16(bytes, at + 2) !== 0) {
+      return versionFault('meta flags that are not known here')
+    }
+    if (end > sectionEnd) return structureFault('meta entry longer than its section')
+    if (isKnownType(type)) {
+      if ((flags & MetaFlag.critical) === 0) return structureFault('meta entry that is not marked critical')
+      if ((seen & (1 << type)) !== 0) return structureFault('meta entry given twice')
       seen |= 1 << type
+      const fault = entryFault(bytes, type, payload, end, recordCount)
+      if (fault !== null) return structureFault(fault)
     } else if ((flags & MetaFlag.critical) !== 0) {
-      return `critical meta entry of unknown type ${type}`
+      return versionFault(`critical meta entry ${type} is not known here`)
     }
-    if (type === MetaType.tags) {
-      const fault = tagsFault(bytes, payload, payload + entryBytes, recordCount)
-      if (fault !== null) return fault
-    } else if (type === MetaType.idempotency && entryBytes !== IDEMPOTENCY_BYTES) {
-      return 'idempotency entry has another length'
-    }
-    at = payload + entryBytes
+    at = end
+  }
+  return null
+}
+
+/**
+ * What a client may not have in a meta section that is otherwise sound. Entries unknown here are refused although they can
+ * be skipped: a later version would believe them to be a broker's.
+ */
+export function clientMetaFault(
+  bytes: Uint8Array,
+  sectionStart: number,
+  sectionEnd: number,
+  codec: Codec,
+): BatchFault | null {
+  for (let at = sectionStart; at < sectionEnd; at += META_ENTRY_HEADER_BYTES + readU32(bytes, at + 4)) {
+    const type = bytes[at]!
+    if (!isKnownType(type)) return versionFault(`meta entry ${type} is not known here`)
+    if (type === MetaType.idempotency) return structureFault('idempotency entries are for brokers to write')
+    const fault = dictionaryFault(bytes, at + META_ENTRY_HEADER_BYTES, codec)
+    if (fault !== null) return structureFault(fault)
+  }
+  return null
+}
+
+const isKnownType = (type: number): boolean => type === MetaType.tags || type === MetaType.idempotency
+
+function entryFault(bytes: Uint8Array, type: number, at: number, end: number, recordCount: number): string | null {
+  if (type === MetaType.tags) return tagsFault(bytes, at, end, recordCount)
+  return end - at === IDEMPOTENCY_BYTES ? null : 'idempotency entry of another length'
+}
+
+/** Tags are matched as text, so they must be UTF-8, and each named once. */
+function dictionaryFault(bytes: Uint8Array, at: number, codec: Codec): string | null {
+  const seen = new Set<string>()
+  for (let left = bytes[at++]!; left > 0; left--) {
+    const tagBytes = bytes[at++]!
+    const tag = bytes.subarray(at, at + tagBytes)
+    if (!codec.isUtf8(tag)) return 'tag that is not UTF-8'
+    const text = decoder.decode(tag)
+    if (seen.has(text)) return 'tag named twice'
+    seen.add(text)
+    at += tagBytes
   }
   return null
 }

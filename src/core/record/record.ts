@@ -112,6 +112,11 @@ export function copySpan(into: Uint8Array, at: number, from: Uint8Array, start: 
   while (start < end) into[at++] = from[start++]!
 }
 
+/** Whether the record at `at`, of which at least the beginning is there, has attributes of a newer version. */
+export function hasUnknownAttributes(bytes: Uint8Array, at: number, end: number): boolean {
+  return readVarint(bytes, at, end) >= 0 && varintEnd < end && bytes[varintEnd]! > KNOWN_ATTRIBUTES
+}
+
 /**
  * Reads the record at `at` into `record`, offsets and timestamps absolute. Returns the position behind it, or -1 when
  * the bytes are not a record that ends at or before `end`.
