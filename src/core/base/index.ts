@@ -1,5 +1,7 @@
 export { assert, BrokenInvariant, unreachable } from './assert.ts'
 export { concatBytes, equalBytes, readI64, readU16, readU32, readU64, writeU16, writeU32, writeU64 } from './bytes.ts'
+export { Deque } from './deque.ts'
 export { isInternalName, isName, isTopicId, type TopicId, topicIdOf } from './ids.ts'
 export * as limits from './limits.ts'
+export { TimingWheel, TimingWheelHandle } from './timing-wheel.ts'
 export { readVarint, unzigzag, varintBytes, varintEnd, writeVarint, zigzag } from './varint.ts'
