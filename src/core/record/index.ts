@@ -3,16 +3,17 @@ export { admitBatch } from './batch-admission.ts'
 export { BatchBuilder, type BatchCompression, type BatchFields } from './batch-builder.ts'
 export { frameFault, headerFault, storedFault } from './batch-check.ts'
 export type { BatchFault } from './batch-fault.ts'
-export {
-  findMeta,
-  type IdempotencyEntry,
-  metaFault,
-  MetaType,
-  readIdempotency,
-  type TagMask,
-  TagReader,
-} from './meta.ts'
+export { findMeta, type IdempotencyEntry, metaFault, MetaType, readIdempotency } from './meta.ts'
 export { copySpan, readRecord, RecordAttribute, RecordSpans } from './record.ts'
-export { isJson, jsonWords, skipJsonName, skipJsonNumber, skipJsonSpace, skipJsonString, skipJsonValue } from './json.ts'
+export {
+  isJson,
+  jsonWords,
+  skipJsonName,
+  skipJsonNumber,
+  skipJsonSpace,
+  skipJsonString,
+  skipJsonValue,
+} from './json.ts'
 export { RecordReader } from './record-reader.ts'
 export { slotOfKey, SlotTable } from './slots.ts'
+export { type TagMask, TagReader } from './tag-reader.ts'

@@ -36,6 +36,7 @@ ESCAPE[0x75] = 2
 for (const char of '0123456789abcdefABCDEF') HEX[char.charCodeAt(0)] = 1
 for (const char of ' \t\n\r') SPACE[char.charCodeAt(0)] = 1
 
+const { JSON_DEPTH_MAX } = limits
 const NO_WORDS = new Int32Array(0)
 
 /** Levels whose kinds fit one integer; deeper ones spill. */
@@ -47,7 +48,14 @@ export function jsonWords(bytes: Uint8Array): Int32Array {
   return new Int32Array(bytes.buffer, bytes.byteOffset, bytes.length >> 2)
 }
 
-export function skipJsonValue(bytes: Uint8Array, start: number, end: number, words: Int32Array = NO_WORDS): number {
+/** `words`: `jsonWords(bytes)`, or none. `depthMax` is less where the value lies within one that is walked already. */
+export function skipJsonValue(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  words: Int32Array = NO_WORDS,
+  depthMax: number = JSON_DEPTH_MAX,
+): number {
   let at = start
   let depth = 0
   /** A bit a level, 1 for an object, the innermost lowest. */
@@ -64,7 +72,7 @@ export function skipJsonValue(bytes: Uint8Array, start: number, end: number, wor
       at = skipJsonNumber(bytes, at, end)
       if (at < 0) return at
     } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
-      if (depth === limits.JSON_DEPTH_MAX) return -1 - at
+      if (depth >= depthMax) return -1 - at
       at++
       if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
       if (at >= end) return -1 - end
@@ -139,7 +147,7 @@ export function skipJsonName(bytes: Uint8Array, at: number, end: number, words: 
 
 /** `at` is the opening quote. */
 export function skipJsonString(bytes: Uint8Array, at: number, end: number, words: Int32Array = NO_WORDS): number {
-  at = skipPlain(bytes, at + 1, end, words)
+  at = skipPlainText(bytes, at + 1, end, words)
   if (at < end && bytes[at]! === QUOTE) return at + 1
   return skipStringRest(bytes, at, end, words)
 }
@@ -153,12 +161,15 @@ function skipStringRest(bytes: Uint8Array, at: number, end: number, words: Int32
     if (byte !== BACKSLASH) return -1 - at
     at = skipEscape(bytes, at + 1, end)
     if (at < 0) return at
-    at = skipPlain(bytes, at, end, words)
+    at = skipPlainText(bytes, at, end, words)
   }
 }
 
-/** Position of the first byte that is not plain text, or `end`. */
-function skipPlain(bytes: Uint8Array, at: number, end: number, words: Int32Array): number {
+/**
+ * Position of the first byte that cannot stand for itself in a JSON string (a quote, a backslash or a control character),
+ * or `end`.
+ */
+export function skipPlainText(bytes: Uint8Array, at: number, end: number, words: Int32Array = NO_WORDS): number {
   const wordsEnd = end >> 2 < words.length ? end >> 2 : words.length
   let i = at >> 2
   if (i < wordsEnd) {
