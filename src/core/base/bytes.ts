@@ -33,11 +33,10 @@ export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value >>> 24
 }
 
-/** Unsigned or negative integers within ±2^53 alike (two's complement). */
+/** Unsigned or negative integers below 2^53 alike (two's complement). */
 export function writeU64(bytes: Uint8Array, at: number, value: number): void {
-  writeU32(bytes, at, (value % TWO_32) | 0)
-  const low = readU32(bytes, at)
-  writeU32(bytes, at + 4, ((value - low) / TWO_32) | 0)
+  writeU32(bytes, at, value | 0)
+  writeU32(bytes, at + 4, Math.floor(value / TWO_32) | 0)
 }
 
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -29,8 +29,11 @@ import { isJson } from './json.ts'
 import { clientMetaFault } from './meta.ts'
 import { hasUnknownAttributes, readRecord, RecordAttribute, RecordSpans } from './record.ts'
 
-const LINE_FEED = 0x0a
-const CARRIAGE_RETURN = 0x0d
+const LINE_BREAK = 1
+const NOT_ASCII = 2
+const TRAITS = new Uint8Array(256).fill(NOT_ASCII, 0x80)
+TRAITS[0x0a] = LINE_BREAK
+TRAITS[0x0d] = LINE_BREAK
 
 /** Null: sound. Looks only at the batch that starts at `at`; it may be followed by others up to `end`. */
 export function admitBatch(
@@ -131,14 +134,21 @@ function claimFault(record: RecordSpans, codec: Codec, recordBytesMax: number): 
 /** JSON is spliced into lines as it is: line breaks between tokens would cut them. */
 function jsonFault(record: RecordSpans, codec: Codec): string | null {
   const { value, valueStart, valueEnd } = record
-  let high = 0
-  for (let at = valueStart; at < valueEnd; at++) {
-    const byte = value[at]!
-    if (byte === LINE_FEED || byte === CARRIAGE_RETURN) return 'has line breaks in a value said to be JSON'
-    high |= byte
+  const traits = traitsOf(value, valueStart, valueEnd)
+  if ((traits & LINE_BREAK) !== 0) return 'has line breaks in a value said to be JSON'
+  if ((traits & NOT_ASCII) !== 0 && !codec.isUtf8(value.subarray(valueStart, valueEnd))) {
+    return 'has JSON that is not UTF-8'
   }
-  if (high >= 0x80 && !codec.isUtf8(value.subarray(valueStart, valueEnd))) return 'has JSON that is not UTF-8'
   return isJson(value, valueStart, valueEnd) ? null : 'has a value said to be JSON that is not'
+}
+
+function traitsOf(bytes: Uint8Array, at: number, end: number): number {
+  let traits = 0
+  for (; at + 3 < end; at += 4) {
+    traits |= TRAITS[bytes[at]!]! | TRAITS[bytes[at + 1]!]! | TRAITS[bytes[at + 2]!]! | TRAITS[bytes[at + 3]!]!
+  }
+  while (at < end) traits |= TRAITS[bytes[at++]!]!
+  return traits
 }
 
 /** Pairs of name and value, all UTF-8, filling their place exactly. */

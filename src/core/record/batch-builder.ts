@@ -2,11 +2,19 @@
 // buffer of its own that only grows, and `finish` hands out an exact copy. `add` says no when the batch is full, which
 // leaves the builder as it was: the caller finishes the batch and adds again.
 
-import { limits, writeU16, writeU32, writeU64 } from '../base/index.ts'
+import { assert, limits, writeU16, writeU32, writeU64 } from '../base/index.ts'
 import type { Codec } from '../ports/index.ts'
 import { BATCH_HEADER_BYTES, BATCH_MAGIC, BatchCodec } from './batch.ts'
-import { type IdempotencyEntry, metaSectionBytes, TagTable, writeMetaSection } from './meta.ts'
+import { isInflationBounded } from './inflation.ts'
+import {
+  type IdempotencyEntry,
+  IDEMPOTENCY_ENTRY_BYTES,
+  META_ENTRY_HEADER_BYTES,
+  metaSectionBytes,
+  writeMetaSection,
+} from './meta.ts'
 import { type RecordSpans, recordBytesBound, writeRecord } from './record.ts'
+import { TagTable } from './tag-table.ts'
 
 export type BatchCompression = 'none' | 'gzip' | 'zstd'
 
@@ -21,6 +29,8 @@ export interface BatchFields {
 }
 
 const ALL_ONES = 0xffff_ffff
+/** What a batch has besides tags and records, at most. */
+const FIXED_BYTES = BATCH_HEADER_BYTES + IDEMPOTENCY_ENTRY_BYTES + META_ENTRY_HEADER_BYTES
 
 export class BatchBuilder {
   recordCount = 0
@@ -39,17 +49,13 @@ export class BatchBuilder {
 
   /** Bytes the batch would have now, uncompressed. */
   get batchBytes(): number {
-    return BATCH_HEADER_BYTES + metaSectionBytes(this.#tags, this.recordCount, undefined) + this.#recordsBytes
+    return BATCH_HEADER_BYTES + metaSectionBytes(this.#tags.bytesFor(this.recordCount), undefined) + this.#recordsBytes
   }
 
   /** False: full. `nowMs` stands in where the record has no timestamp. The first record always fits. */
   add(record: RecordSpans, nowMs: number): boolean {
     const bound = recordBytesBound(record)
-    if (this.recordCount > 0) {
-      if (this.recordCount >= limits.BATCH_RECORDS_MAX) return false
-      if (this.batchBytes + bound + 64 > this.#batchBytesMax) return false
-      if (!this.#tags.hasRoomFor(record.tags)) return false
-    }
+    if (this.recordCount > 0 && !this.#hasRoomFor(record, bound)) return false
     if (this.#recordsBytes + bound > this.#records.length) this.#grow(bound)
     const timestamp = Number.isNaN(record.timestamp) ? nowMs : record.timestamp
     if (this.recordCount === 0) {
@@ -76,13 +82,16 @@ export class BatchBuilder {
     let records = this.#records.subarray(0, this.#recordsBytes)
     if (fields.compression !== undefined && fields.compression !== 'none') {
       const compressed = this.#codec.compress(fields.compression, records)
-      if (compressed.length < records.length) {
+      // What shrinks so far that readers must take it for a bomb stays as it is.
+      if (compressed.length < records.length && isInflationBounded(records.length, compressed.length)) {
         records = compressed as Uint8Array<ArrayBuffer>
         codecId = BatchCodec[fields.compression]
       }
     }
-    const metaBytes = metaSectionBytes(this.#tags, this.recordCount, fields.idempotency)
+    const metaBytes = metaSectionBytes(this.#tags.bytesFor(this.recordCount), fields.idempotency)
     const batch = new Uint8Array(BATCH_HEADER_BYTES + metaBytes + records.length)
+    assert(this.recordCount > 0, 'a batch has a record')
+    assert(batch.length <= limits.BATCH_BYTES_MAX, 'a batch keeps to its limit')
     writeMetaSection(batch, BATCH_HEADER_BYTES, this.#tags, this.recordCount, fields.idempotency)
     batch.set(records, BATCH_HEADER_BYTES + metaBytes)
     this.#writeHeader(batch, codecId, metaBytes, fields)
@@ -94,6 +103,13 @@ export class BatchBuilder {
     this.recordCount = 0
     this.#recordsBytes = 0
     this.#tags.clear()
+  }
+
+  #hasRoomFor(record: RecordSpans, bound: number): boolean {
+    if (this.recordCount >= limits.BATCH_RECORDS_MAX) return false
+    let bytes = FIXED_BYTES + this.#recordsBytes + bound
+    if (record.tags.length > 0 || !this.#tags.isEmpty) bytes += this.#tags.bytesWith(record.tags, this.recordCount + 1)
+    return bytes <= this.#batchBytesMax
   }
 
   #writeHeader(batch: Uint8Array, codecId: number, metaBytes: number, fields: BatchFields): void {

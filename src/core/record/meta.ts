@@ -11,11 +11,13 @@
 import { limits, readU16, readU32, writeU32 } from '../base/index.ts'
 import type { Codec } from '../ports/index.ts'
 import { type BatchFault, structureFault, versionFault } from './batch-fault.ts'
+import type { TagTable } from './tag-table.ts'
 
 export const MetaType = { tags: 1, idempotency: 2 } as const
 export const MetaFlag = { critical: 1 } as const
 export const META_ENTRY_HEADER_BYTES = 8
 const IDEMPOTENCY_BYTES = 32
+export const IDEMPOTENCY_ENTRY_BYTES = META_ENTRY_HEADER_BYTES + IDEMPOTENCY_BYTES
 
 export interface IdempotencyEntry {
   /** 16 bytes. */
@@ -25,88 +27,13 @@ export interface IdempotencyEntry {
   digest: bigint
 }
 
-const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-/** The distinct tags of a batch under construction and which record has which. */
-export class TagTable {
-  readonly #indexByTag = new Map<string, number>()
-  readonly #encoded: Uint8Array[] = []
-  #dictionaryBytes = 0
-  /** Two u32 words a record, grown on demand. */
-  #masks = new Uint32Array(0)
-  #maskedRecords = 0
-
-  get tagCount(): number {
-    return this.#encoded.length
-  }
-
-  get dictionaryBytes(): number {
-    return this.#dictionaryBytes
-  }
-
-  hasRoomFor(tags: readonly string[]): boolean {
-    let fresh = 0
-    for (const tag of tags) if (!this.#indexByTag.has(tag)) fresh++
-    return this.#encoded.length + fresh <= limits.BATCH_TAGS_MAX
-  }
-
-  set(record: number, tags: readonly string[]): void {
-    if (record * 2 + 2 > this.#masks.length) {
-      const wider = new Uint32Array(Math.max(256, (record + 1) * 4))
-      wider.set(this.#masks.subarray(0, this.#maskedRecords * 2))
-      this.#masks = wider
-    }
-    this.#masks.fill(0, this.#maskedRecords * 2, record * 2 + 2)
-    this.#maskedRecords = record + 1
-    for (const tag of tags) {
-      const index = this.#indexByTag.get(tag) ?? this.#addTag(tag)
-      this.#masks[record * 2 + (index >> 5)]! |= 1 << (index & 31)
-    }
-  }
-
-  clear(): void {
-    if (this.#encoded.length === 0) return
-    this.#indexByTag.clear()
-    this.#encoded.length = 0
-    this.#dictionaryBytes = 0
-    this.#maskedRecords = 0
-  }
-
-  write(into: Uint8Array, at: number, recordCount: number): void {
-    into[at++] = this.#encoded.length
-    for (const tag of this.#encoded) {
-      into[at++] = tag.length
-      into.set(tag, at)
-      at += tag.length
-    }
-    const maskBytes = (this.#encoded.length + 7) >> 3
-    for (let record = 0; record < recordCount; record++) {
-      const known = record < this.#maskedRecords
-      for (let i = 0; i < maskBytes; i++) {
-        into[at++] = known ? this.#masks[record * 2 + (i >> 2)]! >>> ((i & 3) * 8) : 0
-      }
-    }
-  }
-
-  #addTag(tag: string): number {
-    const bytes = encoder.encode(tag)
-    const index = this.#encoded.push(bytes) - 1
-    this.#indexByTag.set(tag, index)
-    this.#dictionaryBytes += 1 + bytes.length
-    return index
-  }
-}
-
-export function metaSectionBytes(
-  tags: TagTable,
-  recordCount: number,
-  idempotency: IdempotencyEntry | undefined,
-): number {
-  let bytes = 0
-  if (tags.tagCount > 0) bytes += META_ENTRY_HEADER_BYTES + tagsBytes(tags, recordCount)
-  if (idempotency !== undefined) bytes += META_ENTRY_HEADER_BYTES + IDEMPOTENCY_BYTES
-  return bytes
+export function metaSectionBytes(tagsBytes: number, idempotency: IdempotencyEntry | undefined): number {
+  return (
+    (tagsBytes === 0 ? 0 : META_ENTRY_HEADER_BYTES + tagsBytes) +
+    (idempotency === undefined ? 0 : IDEMPOTENCY_ENTRY_BYTES)
+  )
 }
 
 export function writeMetaSection(
@@ -116,11 +43,11 @@ export function writeMetaSection(
   recordCount: number,
   idempotency: IdempotencyEntry | undefined,
 ): void {
-  if (tags.tagCount > 0) {
-    const bytes = tagsBytes(tags, recordCount)
-    at = writeEntryHeader(into, at, MetaType.tags, bytes)
+  const tagsBytes = tags.bytesFor(recordCount)
+  if (tagsBytes > 0) {
+    at = writeEntryHeader(into, at, MetaType.tags, tagsBytes)
     tags.write(into, at, recordCount)
-    at += bytes
+    at += tagsBytes
   }
   if (idempotency !== undefined) {
     at = writeEntryHeader(into, at, MetaType.idempotency, IDEMPOTENCY_BYTES)
@@ -130,10 +57,6 @@ export function writeMetaSection(
     writeU32(into, at + 24, Number(idempotency.digest & 0xffff_ffffn))
     writeU32(into, at + 28, Number(idempotency.digest >> 32n))
   }
-}
-
-function tagsBytes(tags: TagTable, recordCount: number): number {
-  return 1 + tags.dictionaryBytes + recordCount * ((tags.tagCount + 7) >> 3)
 }
 
 function writeEntryHeader(into: Uint8Array, at: number, type: number, bytes: number): number {
@@ -257,60 +180,4 @@ function tagsFault(bytes: Uint8Array, at: number, end: number, recordCount: numb
     }
   }
   return null
-}
-
-/** Reads the tags of a batch: which there are, and which record has which. `at` is the tags entry's payload. */
-export class TagReader {
-  readonly tags: string[] = []
-  readonly #bytes: Uint8Array
-  readonly #maskBytes: number
-  readonly #masksStart: number
-
-  constructor(bytes: Uint8Array, at: number) {
-    this.#bytes = bytes
-    const tagCount = bytes[at++]!
-    for (let i = 0; i < tagCount; i++) {
-      const tagBytes = bytes[at++]!
-      this.tags.push(decoder.decode(bytes.subarray(at, at + tagBytes)))
-      at += tagBytes
-    }
-    this.#maskBytes = (tagCount + 7) >> 3
-    this.#masksStart = at
-  }
-
-  /** The mask of the tags that `wanted` holds, to compare records against; empty when the batch has none of them. */
-  maskOf(wanted: ReadonlySet<string>): TagMask {
-    let low = 0
-    let high = 0
-    for (let i = 0; i < this.tags.length; i++) {
-      if (!wanted.has(this.tags[i]!)) continue
-      if (i < 32) low |= 1 << i
-      else high |= 1 << (i - 32)
-    }
-    return { low, high }
-  }
-
-  /** `record` is its ordinal in the batch, not its offset delta. */
-  matches(record: number, mask: TagMask): boolean {
-    const at = this.#masksStart + record * this.#maskBytes
-    for (let i = 0; i < this.#maskBytes; i++) {
-      const word = i < 4 ? mask.low >>> (i * 8) : mask.high >>> ((i - 4) * 8)
-      if ((this.#bytes[at + i]! & word & 0xff) !== 0) return true
-    }
-    return false
-  }
-
-  tagsOf(record: number): string[] {
-    const at = this.#masksStart + record * this.#maskBytes
-    const tags: string[] = []
-    for (let i = 0; i < this.tags.length; i++) {
-      if ((this.#bytes[at + (i >> 3)]! & (1 << (i & 7))) !== 0) tags.push(this.tags[i]!)
-    }
-    return tags
-  }
-}
-
-export interface TagMask {
-  readonly low: number
-  readonly high: number
 }

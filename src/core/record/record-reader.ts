@@ -2,6 +2,7 @@
 // any number of batches, so that reading costs no object a record. The batch's checksums are the caller's to have checked;
 // spans point into the bytes given to `open`, or into memory of the reader's own until the next `open`.
 
+import { readVarint, varintEnd } from '../base/index.ts'
 import type { Codec } from '../ports/index.ts'
 import {
   BATCH_HEADER_BYTES,
@@ -16,8 +17,9 @@ import {
   recordCountOf,
 } from './batch.ts'
 import { inflateRecords } from './inflation.ts'
-import { findMeta, MetaType, TagReader } from './meta.ts'
+import { findMeta, MetaType } from './meta.ts'
 import { readRecord, RecordSpans } from './record.ts'
+import { TagReader } from './tag-reader.ts'
 
 const NO_BYTES = new Uint8Array(0)
 
@@ -66,14 +68,26 @@ export class RecordReader {
     if (this.ordinal + 1 >= this.#recordCount) return null
     const record = this.#record
     const next = readRecord(this.#records, this.#at, this.#end, this.#baseOffset, this.#firstTimestamp, record)
-    if (next < 0) {
-      this.isDamaged = true
-      this.#recordCount = 0
-      return null
-    }
+    if (next < 0) return this.#stop()
     this.#at = next
     this.ordinal++
     return record
+  }
+
+  /** Lets `next` go on with the first record at or above `offset`, stepping over the others by their lengths. */
+  skipTo(offset: number): void {
+    const wantedDelta = offset - this.#baseOffset
+    while (this.ordinal + 1 < this.#recordCount) {
+      const bodyBytes = readVarint(this.#records, this.#at, this.#end)
+      const next = varintEnd + bodyBytes
+      if (bodyBytes < 0 || next > this.#end || readVarint(this.#records, varintEnd + 1, next) < 0)
+        return void this.#stop()
+      const offsetDelta = readVarint(this.#records, varintEnd, next)
+      if (offsetDelta < 0) return void this.#stop()
+      if (offsetDelta >= wantedDelta) return
+      this.#at = next
+      this.ordinal++
+    }
   }
 
   /** The batch's tags, by `ordinal`; null when no record of it has any. */
@@ -83,6 +97,12 @@ export class RecordReader {
       this.#tags = at < 0 ? null : new TagReader(this.#meta, at)
     }
     return this.#tags
+  }
+
+  #stop(): null {
+    this.isDamaged = true
+    this.#recordCount = 0
+    return null
   }
 
   #openRecords(bytes: Uint8Array, at: number, codec: Codec): boolean {

@@ -68,15 +68,19 @@ export function writeRecord(
   offsetDelta: number,
 ): number {
   const stamp = zigzag(timestampDelta)
-  const keyBytes = record.keyStart < 0 ? -1 : record.keyEnd - record.keyStart
-  const valueBytes = record.valueEnd - record.valueStart
+  const keyStart = record.keyStart
+  const keyBytes = keyStart < 0 ? 0 : record.keyEnd - keyStart
+  const keyMark = keyStart < 0 ? 0 : keyBytes + 1
+  const valueStart = record.valueStart
+  const valueEnd = record.valueEnd
+  const valueBytes = valueEnd - valueStart
   const headersBytes = record.headersEnd - record.headersStart
   const bodyBytes =
     1 +
     varintBytes(stamp) +
     varintBytes(offsetDelta) +
-    varintBytes(keyBytes + 1) +
-    (keyBytes > 0 ? keyBytes : 0) +
+    varintBytes(keyMark) +
+    keyBytes +
     varintBytes(valueBytes) +
     valueBytes +
     varintBytes(record.headerCount) +
@@ -85,17 +89,14 @@ export function writeRecord(
   into[at++] = record.attributes
   at = writeVarint(into, at, stamp)
   at = writeVarint(into, at, offsetDelta)
-  at = writeVarint(into, at, keyBytes + 1)
+  at = writeVarint(into, at, keyMark)
   if (keyBytes > 0) {
-    copySpan(into, at, record.key, record.keyStart, record.keyEnd)
+    copySpan(into, at, record.key, keyStart, record.keyEnd)
     at += keyBytes
   }
   at = writeVarint(into, at, valueBytes)
-  if (valueBytes > 0) {
-    copySpan(into, at, record.value, record.valueStart, record.valueEnd)
-    at += valueBytes
-  }
-  at = writeVarint(into, at, record.headerCount)
+  copySpan(into, at, record.value, valueStart, valueEnd)
+  at = writeVarint(into, at + valueBytes, record.headerCount)
   if (headersBytes > 0) {
     copySpan(into, at, record.headers, record.headersStart, record.headersEnd)
     at += headersBytes
@@ -103,11 +104,21 @@ export function writeRecord(
   return at
 }
 
-/** Short spans byte by byte: a `set` of a `subarray` costs more than a loop of this length. */
+/** Short spans four bytes a step: a `set` of a `subarray` has a fixed price that pays from about 128 bytes. */
 export function copySpan(into: Uint8Array, at: number, from: Uint8Array, start: number, end: number): void {
-  if (end - start > 48) {
+  if (end - start > 128) {
     into.set(from.subarray(start, end), at)
     return
+  }
+  for (; start + 3 < end; start += 4, at += 4) {
+    const a = from[start]!
+    const b = from[start + 1]!
+    const c = from[start + 2]!
+    const d = from[start + 3]!
+    into[at] = a
+    into[at + 1] = b
+    into[at + 2] = c
+    into[at + 3] = d
   }
   while (start < end) into[at++] = from[start++]!
 }
