@@ -1,0 +1,37 @@
+export { ClusterMachine, type ClusterMachineOptions } from './cluster-machine.ts'
+export type {
+  AddPartitions,
+  AllocateProducerIds,
+  AlterTopic,
+  ClusterCommand,
+  ClusterReply,
+  CreateTopic,
+  DeleteTopic,
+  GivenConfig,
+  TopicDifference,
+  TopicRefusal,
+} from './commands.ts'
+export {
+  type ClusterDelta,
+  ClusterImage,
+  type Deletion,
+  EMPTY_CLUSTER,
+  type PartitionImage,
+  type TopicImage,
+} from './image.ts'
+export { type ClusterRecord, clusterRecords } from './records.ts'
+export {
+  type ChoiceSetting,
+  type IntegerSetting,
+  minInSyncReplicasInForce,
+  type ResolvedTopicConfig,
+  resolveTopicConfig,
+  TOPIC_CONFIG_KEYS,
+  TOPIC_SETTINGS,
+  type TopicConfig,
+  type TopicConfigKey,
+  type TopicConfigPatch,
+  type TopicConfigSource,
+} from './topic-config.ts'
+export { checkTopicConfig, type CheckedPatch, type InvalidField } from './topic-config-check.ts'
+export { RECENTLY_DELETED_MS, type TopicDefaults } from './topics.ts'

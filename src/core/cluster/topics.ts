@@ -1,0 +1,161 @@
+// Decisions about topics. Each reads the image and answers with the records that make it so, or with why not.
+
+import { assert, isInternalName, isName, limits, type TopicId } from '../base/index.ts'
+import type { Decision } from '../machine/index.ts'
+import type { AddPartitions, AlterTopic, ClusterReply, CreateTopic, DeleteTopic, TopicDifference } from './commands.ts'
+import type { ClusterImage, TopicImage } from './image.ts'
+import type { ClusterRecord, TopicCreated } from './records.ts'
+import { resolveTopicConfig, TOPIC_CONFIG_KEYS, type TopicConfigPatch } from './topic-config.ts'
+import { checkTopicConfig, type InvalidField } from './topic-config-check.ts'
+
+/** A late producer must not bring back, empty, what somebody has just deleted. */
+export const RECENTLY_DELETED_MS = 60_000
+const REPLICATION_FACTOR_MAX = 7
+
+type TopicDecision = Decision<ClusterRecord, ClusterReply>
+
+export interface TopicDefaults {
+  /** Where a creation gives none. */
+  partitions: number
+  replicationFactor: number
+  config: TopicConfigPatch
+}
+
+export function decideCreateTopic(
+  image: ClusterImage,
+  command: CreateTopic,
+  now: number,
+  defaults: TopicDefaults,
+  newTopicId: () => TopicId,
+): TopicDecision {
+  const { name } = command
+  if (!isName(name)) return refused({ kind: 'invalid-name', name })
+  if (isInternalName(name)) return refused({ kind: 'internal-name', name })
+  const config = checkTopicConfig(command.config ?? {}, '/config', false)
+  const partitionCount = command.partitions ?? defaults.partitions
+  const replicationFactor = command.replicationFactor ?? defaults.replicationFactor
+  const errors = [
+    ...countErrors('/partitions', partitionCount, limits.PARTITIONS_PER_TOPIC_MAX),
+    ...countErrors('/replicationFactor', replicationFactor, REPLICATION_FACTOR_MAX),
+    ...config.errors,
+  ]
+  const existing = image.topicNamed(name)
+  if (errors.length === 0) {
+    errors.push(...quorumErrors(config.patch, existing?.replicationFactor ?? replicationFactor))
+  }
+  if (errors.length > 0) return refused({ kind: 'invalid-topic', errors })
+  if (existing !== null) {
+    const differences = differencesOf(existing, command, config.patch, defaults.config)
+    if (differences.length > 0) return refused({ kind: 'exists-differently', topic: existing, differences })
+    return { records: [], reply: { kind: 'exists', topic: existing } }
+  }
+  const deletedAt = image.deletedAt(name)
+  if (command.isAuto === true && deletedAt !== null && now < deletedAt + RECENTLY_DELETED_MS) {
+    return refused({ kind: 'recently-deleted', name, deletedAt, allowedAt: deletedAt + RECENTLY_DELETED_MS })
+  }
+  if (image.topicCount >= limits.TOPICS_MAX) return refused({ kind: 'too-many-topics', topicsMax: limits.TOPICS_MAX })
+  const id = newTopicId()
+  assert(image.topicById(id) === null && !image.isDeleted(id), 'a topic id is new')
+  const record: TopicCreated = {
+    kind: 'topic-created',
+    id,
+    name,
+    partitionCount,
+    replicationFactor,
+    config: config.patch,
+    createdAt: now,
+  }
+  return { records: [record], reply: { kind: 'created', topic: createdTopic(record) } }
+}
+
+export function decideAlterTopic(image: ClusterImage, command: AlterTopic): TopicDecision {
+  const topic = findTopic(image, command.name)
+  if ('kind' in topic) return refused(topic)
+  const { patch, cleared, errors } = checkTopicConfig(command.config, '/config', true)
+  const faults = errors.length > 0 ? errors : quorumErrors(patch, topic.replicationFactor)
+  if (faults.length > 0) return refused({ kind: 'invalid-topic', errors: faults })
+  const config: TopicConfigPatch = { ...topic.config, ...patch }
+  for (const key of cleared) delete config[key]
+  if (TOPIC_CONFIG_KEYS.every((key) => config[key] === topic.config[key])) {
+    return { records: [], reply: { kind: 'altered', topic } }
+  }
+  return {
+    records: [{ kind: 'topic-altered', id: topic.id, config }],
+    reply: { kind: 'altered', topic: { ...topic, config } },
+  }
+}
+
+export function decideAddPartitions(image: ClusterImage, command: AddPartitions): TopicDecision {
+  const topic = findTopic(image, command.name)
+  if ('kind' in topic) return refused(topic)
+  const errors = countErrors('/count', command.count, limits.PARTITIONS_PER_TOPIC_MAX)
+  if (errors.length > 0) return refused({ kind: 'invalid-topic', errors })
+  if (command.count < topic.partitions.length) return refused({ kind: 'cannot-shrink', topic, given: command.count })
+  if (command.count === topic.partitions.length) return { records: [], reply: { kind: 'grown', topic } }
+  return {
+    records: [{ kind: 'partitions-added', id: topic.id, partitionCount: command.count }],
+    reply: { kind: 'grown', topic: grownTopic(topic, command.count) },
+  }
+}
+
+export function decideDeleteTopic(image: ClusterImage, command: DeleteTopic, now: number): TopicDecision {
+  const topic = findTopic(image, command.name)
+  if ('kind' in topic) return refused(topic)
+  return {
+    records: [{ kind: 'topic-deleted', id: topic.id, name: topic.name, deletedAt: now }],
+    reply: { kind: 'deleted', topic },
+  }
+}
+
+export function createdTopic(record: TopicCreated): TopicImage {
+  const { id, name, replicationFactor, config, createdAt } = record
+  const topic: TopicImage = { id, name, partitions: [], replicationFactor, config, createdAt }
+  return grownTopic(topic, record.partitionCount)
+}
+
+export function grownTopic(topic: TopicImage, partitionCount: number): TopicImage {
+  const partitions = [...topic.partitions]
+  while (partitions.length < partitionCount) partitions.push({ partition: partitions.length, state: 'active' })
+  return { ...topic, partitions }
+}
+
+function findTopic(image: ClusterImage, name: string): TopicImage | Extract<ClusterReply, { name: string }> {
+  if (isInternalName(name)) return { kind: 'internal-name', name }
+  return image.topicNamed(name) ?? { kind: 'unknown-topic', name }
+}
+
+function refused(reply: ClusterReply): TopicDecision {
+  return { records: [], reply }
+}
+
+function countErrors(pointer: string, count: number, max: number): InvalidField[] {
+  if (!Number.isSafeInteger(count)) return [{ pointer, code: 'type', message: 'must be an integer' }]
+  if (count >= 1 && count <= max) return []
+  return [{ pointer, code: 'bounds', message: `must be between 1 and ${max}` }]
+}
+
+function quorumErrors(patch: TopicConfigPatch, replicationFactor: number): InvalidField[] {
+  const { minInSyncReplicas } = patch
+  if (minInSyncReplicas === undefined || minInSyncReplicas <= replicationFactor) return []
+  const message = `must not be more than the replication factor, ${replicationFactor}`
+  return [{ pointer: '/config/minInSyncReplicas', code: 'bounds', message }]
+}
+
+/** Only what was given is compared, against what is in force. */
+function differencesOf(
+  topic: TopicImage,
+  given: CreateTopic,
+  patch: TopicConfigPatch,
+  brokerDefaults: TopicConfigPatch,
+): TopicDifference[] {
+  const differences: TopicDifference[] = []
+  const compare = (pointer: string, wanted: unknown, existing: unknown): void => {
+    if (wanted !== undefined && wanted !== existing) differences.push({ pointer, given: wanted, existing })
+  }
+  if (given.isAuto === true) return differences
+  const { config } = resolveTopicConfig(topic.config, brokerDefaults)
+  compare('/partitions', given.partitions, topic.partitions.length)
+  compare('/replicationFactor', given.replicationFactor, topic.replicationFactor)
+  for (const key of TOPIC_CONFIG_KEYS) compare(`/config/${key}`, patch[key], config[key])
+  return differences
+}

@@ -1,0 +1,42 @@
+// Where a machine's records are kept, in order, and what becomes of them. One port, two ways to fill it: a log of this
+// broker alone, or a log that a quorum agrees on. Either way a batch is first appended, then committed, or lost.
+//
+// The listener is called from the event loop, never from inside `append`.
+
+export interface Journal {
+  /** The offset the next record gets. */
+  readonly endOffset: number
+  /** Everything below is committed. Never falls. */
+  readonly committedEnd: number
+  listen(listener: JournalListener): void
+  /** Appends the records as one batch, or not at all. */
+  append(records: readonly Uint8Array[]): JournalAppended | JournalRefusal
+  /** Visits the records of the newest snapshot; resolves to the offset it stands for, 0 when there is none. */
+  readSnapshot(visit: (record: Uint8Array) => void): Promise<number>
+  /** Visits records in order, from `from` up to but not `upTo`, committed or not. */
+  read(from: number, upTo: number, visit: (record: Uint8Array, offset: number) => void): Promise<void>
+  /**
+   * Keeps a snapshot of everything below `nextOffset`, which is committed; once it is durable, older snapshots and the log
+   * below may go. The records are drawn over many turns. 'disk-full': nothing changed.
+   */
+  saveSnapshot(nextOffset: number, records: Iterable<Uint8Array>): Promise<'saved' | 'disk-full'>
+}
+
+export interface JournalAppended {
+  kind: 'appended'
+  baseOffset: number
+}
+
+/** Nothing was appended. */
+export interface JournalRefusal {
+  kind: 'disk-full' | 'not-leading'
+}
+
+export interface JournalListener {
+  onCommitted(end: number): void
+  /**
+   * What was appended at `from` and above is not in the log any more: the disk had no room for it ('none': it is nowhere),
+   * or another leader's log took its place ('unknown': it may yet have been committed there). `endOffset` is lowered.
+   */
+  onLost(from: number, outcome: 'none' | 'unknown'): void
+}
