@@ -4,24 +4,20 @@
 // Start: identity, metadata journal (its epoch is this start's leader epoch), then the replicas the image names. Stop: new
 // work is refused, waiters are answered, everything appended is synced, files are closed.
 
-import { isInternalName, isName, limits, type TopicId } from '../base/index.ts'
+import { isInternalName, isName, type TopicId } from '../base/index.ts'
 import type { ClusterCommand, ClusterImage, ClusterReply, TopicConfigPatch, TopicImage } from '../cluster/index.ts'
 import { DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
 import type { Clock, Codec, Disk, Events, Meter, Random } from '../ports/index.ts'
-import { admitBatch, BatchBuilder, type BatchCompression, batchBytesOf } from '../record/index.ts'
-import {
-  type FetchPosition,
-  type FetchRequest,
-  FetchSession,
-  type FetchStart,
-  startOf,
-  untilOf,
-} from './fetch.ts'
-import { HeldRequest } from './idempotency.ts'
+import { BatchBuilder, type BatchCompression } from '../record/index.ts'
+import { type FetchPosition, FetchSession } from './fetch.ts'
+import { type FetchRequest, staleTopic, startOf, untilOf } from './fetch-request.ts'
+import { HeldRequest, KeysUnderWay } from './idempotency.ts'
 import { Maintenance } from './maintenance.ts'
 import { Metadata } from './metadata.ts'
-import { type ProduceOutcome, type ProduceRequest, produceRefusalOf, ProduceSession } from './produce.ts'
-import type { FetchRefusal, PartitionResult, PlaceRefusal, ProduceRefusal } from './refusal.ts'
+import { ProduceSession } from './produce.ts'
+import { admitBatches, appendBatches } from './produce-batches.ts'
+import type { ProduceOutcome, ProduceRequest } from './produce-request.ts'
+import type { FetchRefusal, PlaceRefusal, ProduceRefusal } from './refusal.ts'
 import { type Replica, Replicas } from './replicas.ts'
 import { TopicRoute } from './routing.ts'
 import { Timers } from './timers.ts'
@@ -71,8 +67,7 @@ export class Broker {
   #phase: BrokerStatus['phase'] = 'starting'
   #stickyTurns = 0
   readonly #builders: BatchBuilder[] = []
-  /** Requests under way by key, so that a repeat waits for the first. */
-  readonly #keysUnderWay = new Map<string, Promise<unknown>>()
+  readonly #keysUnderWay = new KeysUnderWay()
 
   private constructor(options: BrokerOptions) {
     this.#options = options
@@ -98,7 +93,7 @@ export class Broker {
       space: this.#space,
       topicDefaults: settings.topicDefaults,
       leaderEpoch: this.#metadata.leaderEpoch,
-      onAdvance: replica => this.waiting.wake(replica.room),
+      onAdvance: (replica) => this.waiting.wake(replica.room),
     })
     await this.#replicas.load(this.#metadata.image)
     this.#maintenance = new Maintenance(this.#timers, this.#space, this.#replicas, events)
@@ -151,7 +146,7 @@ export class Broker {
   async submit(command: ClusterCommand): Promise<ClusterReply | { kind: 'closing' } | { kind: 'outcome-unknown' }> {
     if (this.#phase !== 'ready') return { kind: 'closing' }
     const reply = await this.#metadata.submit(command)
-    await this.#metadata.settle(delta => this.#follow(delta))
+    await this.#metadata.settle((delta) => this.#follow(delta))
     return reply
   }
 
@@ -172,7 +167,11 @@ export class Broker {
   }
 
   /** Advances the log start of one partition; resolves when that is durable. */
-  async trim(topic: string, partition: number, beforeOffset: number): Promise<FetchRefusal | { logStartOffset: number }> {
+  async trim(
+    topic: string,
+    partition: number,
+    beforeOffset: number,
+  ): Promise<FetchRefusal | { logStartOffset: number }> {
     const route = this.routeOf(topic)
     if (!(route instanceof TopicRoute)) return route
     if (isInternalName(topic)) return { kind: 'internal-topic', topic }
@@ -199,78 +198,21 @@ export class Broker {
   }
 
   /** Stored bytes: one or more batches for one partition, admitted all or none, appended in order. */
-  async produceBatches(request: ProduceRequest & { partition: number }, bytes: Uint8Array): Promise<ProduceOutcome | ProduceRefusal> {
+  async produceBatches(
+    request: ProduceRequest & { partition: number },
+    bytes: Uint8Array,
+  ): Promise<ProduceOutcome | ProduceRefusal> {
     if (this.#phase !== 'ready') return { kind: 'closing' }
     const route = this.routeOf(request.topic)
     if (!(route instanceof TopicRoute)) return route
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
     const replica = route.replicas[request.partition]
     if (replica === undefined) return unknownPartition(route, request.partition)
-    const refusal = this.#admit(bytes) ?? this.#appendRefusal(replica)
-    if (refusal !== null) return refusal
-    return this.#appendAll(route, replica, request, bytes)
-  }
-
-  #admit(bytes: Uint8Array): ProduceRefusal | null {
-    let batch = 0
-    for (let at = 0; at < bytes.length; batch++) {
-      const fault = admitBatch(bytes, at, bytes.length, this.codec)
-      if (fault !== null) return { kind: 'bad-batch', fault, batch }
-      at += batchBytesOf(bytes, at)
-    }
-    return batch > 0 ? null : { kind: 'bad-batch', fault: { kind: 'cut', detail: 'the body is empty' }, batch: 0 }
-  }
-
-  async #appendAll(
-    route: TopicRoute,
-    replica: Replica,
-    request: ProduceRequest,
-    bytes: Uint8Array,
-  ): Promise<ProduceOutcome> {
-    let result: PartitionResult | null = null
-    let refusal: ProduceRefusal | null = null
-    let lastCommit: ReturnType<Replica['whenCommitted']> = 'committed'
-    for (let at = 0; at < bytes.length; ) {
-      const batch = bytes.subarray(at, at + batchBytesOf(bytes, at))
-      at += batch.length
-      const appended = await this.#appendPatiently(replica, batch, request.expectOffset)
-      if (appended.kind !== 'appended' && appended.kind !== 'duplicate') {
-        refusal = produceRefusalOf(appended, route.topic.name, replica.partition)
-        await replica.settled()
-        break
-      }
-      const { baseOffset, lastOffset, count, appendedAt } = appended
-      lastCommit = replica.whenCommitted(lastOffset)
-      if (result === null) {
-        result = { partition: replica.partition, baseOffset, lastOffset, count, appendedAt }
-      } else {
-        result.lastOffset = Math.max(result.lastOffset, lastOffset)
-        result.count += count
-      }
-    }
-    if (request.acks !== '0' && (await lastCommit) === 'disk-full') {
-      refusal = replica.diskLow()
-      result = null
-    }
-    return {
-      topic: route.topic,
-      created: false,
-      replayed: false,
-      count: result?.count ?? 0,
-      partitions: result === null ? [] : [result],
-      refusal,
-      firstUnaccepted: refusal === null ? null : (result?.count ?? 0),
-    }
-  }
-
-  async #appendPatiently(replica: Replica, batch: Uint8Array, expectOffset: number | null): Promise<ReturnType<Replica['append']>> {
-    const deadlineMs = this.#timers.nowMs() + limits.PRODUCER_GAP_WAIT_MS
-    let appended = replica.append(batch, expectOffset)
-    while (appended.kind === 'sequence-gap' && this.#timers.nowMs() < deadlineMs) {
-      await this.advanced(replica, deadlineMs)
-      appended = replica.append(batch, expectOffset)
-    }
-    return appended
+    return (
+      admitBatches(bytes, this.codec) ??
+      this.appendRefusal(replica) ??
+      appendBatches(this, route, replica, request, bytes)
+    )
   }
 
   async #createFor(request: ProduceRequest, refusal: PlaceRefusal): Promise<ProduceSession | ProduceRefusal> {
@@ -289,18 +231,9 @@ export class Broker {
   }
 
   async #sessionUnderKey(route: TopicRoute, request: ProduceRequest, created: boolean): Promise<ProduceSession> {
-    const key = `${route.topic.id}/${keyText(request.idempotency!.keyHash)}`
-    for (let first = this.#keysUnderWay.get(key); first !== undefined; first = this.#keysUnderWay.get(key)) await first
-    let release!: () => void
-    const underWay = new Promise<void>(resolve => {
-      release = resolve
-    })
-    this.#keysUnderWay.set(key, underWay)
+    const release = await this.#keysUnderWay.enter(route.topic.id, request.idempotency!.keyHash)
     const session = this.#sessionOn(route, request, created)
-    session.onEnd = () => {
-      this.#keysUnderWay.delete(key)
-      release()
-    }
+    session.onEnd = release
     return session
   }
 
@@ -313,11 +246,6 @@ export class Broker {
     const { compression } = route.config
     const built: BatchCompression = compression === 'gzip' || compression === 'zstd' ? compression : 'none'
     return new ProduceSession(this, request, routed, created, built, held)
-  }
-
-  #appendRefusal(replica: Replica): ProduceRefusal | null {
-    if (this.#space.isLow) return replica.diskLow()
-    return null
   }
 
   // --- what a produce session needs -----------------------------------------------------------------------------------
@@ -343,7 +271,7 @@ export class Broker {
   }
 
   appendRefusal(replica: Replica): ProduceRefusal | null {
-    return this.#appendRefusal(replica)
+    return this.#space.isLow ? replica.diskLow() : null
   }
 
   advanced(replica: Replica, deadlineMs: number): Promise<unknown> {
@@ -379,7 +307,8 @@ export class Broker {
     if (stale !== null) return { kind: 'topic-recreated', topic: stale }
     const positions: FetchPosition[] = []
     for (const route of routes) {
-      const replicas = request.partition === null ? route.replicas : route.replicas.slice(request.partition, request.partition + 1)
+      const replicas =
+        request.partition === null ? route.replicas : route.replicas.slice(request.partition, request.partition + 1)
       if (replicas.length === 0) return unknownPartition(route, request.partition!)
       for (const replica of replicas) {
         const offset = await startOf(route.topic, replica, request.start, request.clamp)
@@ -389,26 +318,15 @@ export class Broker {
       }
     }
     const picksUpNew = request.partition === null && request.until === null
-    return new FetchSession(this, positions, routes.map(route => route.topic.id), picksUpNew)
+    return new FetchSession(
+      this,
+      positions,
+      routes.map((route) => route.topic.id),
+      picksUpNew,
+    )
   }
 }
 
 function unknownPartition(route: TopicRoute, partition: number): PlaceRefusal {
   return { kind: 'unknown-partition', topic: route.topic.name, partition, partitionCount: route.replicas.length }
-}
-
-/** A topic none of whose places are named, by a cursor that names another topic's instead, has been recreated. */
-function staleTopic(routes: readonly TopicRoute[], start: FetchStart): string | null {
-  if (start.kind !== 'cursor') return null
-  const asked = new Set<TopicId>(routes.map(route => route.topic.id))
-  const isForeign = start.entries.some(entry => entry.topicId !== null && !asked.has(entry.topicId))
-  if (!isForeign) return null
-  const named = new Set(start.entries.map(entry => entry.topicId))
-  return routes.find(route => !named.has(route.topic.id))?.topic.name ?? null
-}
-
-function keyText(bytes: Uint8Array): string {
-  let text = ''
-  for (const byte of bytes) text += String.fromCharCode(byte)
-  return text
 }

@@ -10,36 +10,6 @@ import type { Replica } from './replicas.ts'
 import type { TopicRoute } from './routing.ts'
 import type { Wake, Waiting } from './waiting.ts'
 
-export interface FetchRequest {
-  topics: readonly string[]
-  /** Null: all partitions of each topic. */
-  partition: number | null
-  start: FetchStart
-  until: FetchUntil | null
-  /** Jump to the nearest readable offset instead of refusing. */
-  clamp: boolean
-}
-
-export type FetchStart =
-  | { kind: 'earliest' | 'latest' }
-  | { kind: 'offset'; offset: number }
-  | { kind: 'last'; count: number }
-  | { kind: 'time'; ms: number }
-  | { kind: 'cursor'; entries: readonly CursorEntry[] }
-
-export type FetchUntil =
-  | { kind: 'latest' }
-  | { kind: 'time'; ms: number }
-  | { kind: 'cursor'; entries: readonly CursorEntry[] }
-
-/** A place in one partition. `topicId` is null in a hand-written cursor on a one-topic URL; `epoch` null: not known. */
-export interface CursorEntry {
-  topicId: TopicId | null
-  partition: number
-  offset: number
-  epoch: number | null
-}
-
 /** A place that moves: `offset` is the next to be read, advanced by the reader of the bytes. */
 export interface FetchPosition {
   readonly topic: TopicImage
@@ -77,7 +47,7 @@ export class FetchSession {
     this.#host = host
     this.positions = positions
     this.#picksUpNew = picksUpNew
-    this.#routes = topicIds.map(id => host.route(id))
+    this.#routes = topicIds.map((id) => host.route(id))
   }
 
   /** Whether every partition has been read up to its high watermark, or to where the read is bound to end. */
@@ -109,7 +79,7 @@ export class FetchSession {
       this.#turn = (this.#turn + i + 1) % count
       const read = position.replica.live.read(position.offset, Math.min(bytesMax, limits.FETCH_BYTES_MAX))
       return read instanceof Promise
-        ? read.then(late => this.#sliceOf(position, late) ?? this.next(bytesMax))
+        ? read.then((late) => this.#sliceOf(position, late) ?? this.next(bytesMax))
         : (this.#sliceOf(position, read) ?? this.next(bytesMax))
     }
     return null
@@ -117,8 +87,8 @@ export class FetchSession {
 
   /** Parks until a partition advances. `deadlineMs` is monotonic; infinite for none. */
   wait(deadlineMs: number): Promise<Wake> {
-    const rooms = this.positions.filter(p => p.problem === null).map(p => p.replica.room)
-    return this.#host.waiting.wait(rooms, deadlineMs, cancel => {
+    const rooms = this.positions.filter((p) => p.problem === null).map((p) => p.replica.room)
+    return this.#host.waiting.wait(rooms, deadlineMs, (cancel) => {
       this.#cancelWait = cancel
     })
   }
@@ -177,71 +147,4 @@ export class FetchSession {
 
 function endOf(position: FetchPosition): number {
   return Math.min(position.replica.live.highWatermark, position.untilOffset)
-}
-
-/** Where a request starts in one partition, or why it cannot. Looking up a time may have to read the disk. */
-export async function startOf(
-  topic: TopicImage,
-  replica: Replica,
-  start: FetchStart,
-  clamp: boolean,
-): Promise<number | FetchRefusal> {
-  const { live, partition } = replica
-  switch (start.kind) {
-    case 'earliest':
-      return live.startOffset
-    case 'latest':
-      return live.highWatermark
-    case 'last':
-      return Math.max(live.startOffset, live.highWatermark - start.count)
-    case 'time':
-      return Math.min(await live.offsetAtTime(start.ms), live.highWatermark)
-    case 'offset':
-      return placed(topic, replica, start.offset, clamp)
-    case 'cursor': {
-      const entry = entryFor(topic, partition, start.entries)
-      if (entry === null) return live.startOffset
-      if (entry.epoch !== null) {
-        const end = live.endOffsetOfEpoch(entry.epoch)
-        if (end !== null && end < entry.offset) {
-          if (clamp) return end
-          return { kind: 'diverged', topic: topic.name, partition, offset: entry.offset, nearestOffset: end }
-        }
-      }
-      return placed(topic, replica, entry.offset, clamp)
-    }
-  }
-}
-
-export async function untilOf(topic: TopicImage, replica: Replica, until: FetchUntil | null): Promise<number> {
-  if (until === null) return Infinity
-  const { live } = replica
-  switch (until.kind) {
-    case 'latest':
-      return live.highWatermark
-    case 'time':
-      return Math.min(await live.offsetAtTime(until.ms), live.highWatermark)
-    case 'cursor':
-      return entryFor(topic, replica.partition, until.entries)?.offset ?? live.highWatermark
-  }
-}
-
-function entryFor(topic: TopicImage, partition: number, entries: readonly CursorEntry[]): CursorEntry | null {
-  for (const entry of entries) {
-    if (entry.partition === partition && (entry.topicId === null || entry.topicId === topic.id)) return entry
-  }
-  return null
-}
-
-function placed(topic: TopicImage, replica: Replica, offset: number, clamp: boolean): number | FetchRefusal {
-  const { live, partition } = replica
-  if (offset < live.startOffset) {
-    if (clamp) return live.startOffset
-    return { kind: 'below-start', topic: topic.name, partition, offset, logStartOffset: live.startOffset }
-  }
-  if (offset > live.highWatermark) {
-    if (clamp) return live.highWatermark
-    return { kind: 'beyond-end', topic: topic.name, partition, offset, highWatermark: live.highWatermark }
-  }
-  return offset
 }

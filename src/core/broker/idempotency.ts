@@ -1,7 +1,7 @@
 // What a topic already holds of one Idempotency-Key, over all its partitions: the basis for answering a repeat with the
 // first result, for completing an attempt that broke off, and for refusing another body under the same key.
 
-import { readU32 } from '../base/index.ts'
+import { readU32, type TopicId } from '../base/index.ts'
 import type { HeldKey } from '../partition/index.ts'
 import type { PartitionResult } from './refusal.ts'
 import type { Replica } from './replicas.ts'
@@ -42,7 +42,8 @@ export class HeldRequest {
 
   /** `reached`: how many records the repeat has brought to each partition. */
   isCoveredBy(reached: ReadonlyMap<number, number>): boolean {
-    for (const [partition, held] of this.#byPartition) if ((reached.get(partition) ?? 0) < held.nextOrdinal) return false
+    for (const [partition, held] of this.#byPartition)
+      if ((reached.get(partition) ?? 0) < held.nextOrdinal) return false
     return true
   }
 
@@ -62,4 +63,21 @@ function resultOf(partition: number, held: HeldKey): PartitionResult {
   let count = 0
   for (const range of held.ranges) count += range.count
   return { partition, baseOffset: first.baseOffset, lastOffset: last.lastOffset, count, appendedAt: last.appendedAt }
+}
+
+/** Keyed requests under way: a repeat waits here until the first is over. */
+export class KeysUnderWay {
+  readonly #ends = new Map<string, Promise<void>>()
+
+  /** Resolves when no other request has the key; what it gives ends the hold. */
+  async enter(topicId: TopicId, keyHash: Uint8Array): Promise<() => void> {
+    const key = `${topicId}/${String.fromCharCode(...keyHash)}`
+    for (let other = this.#ends.get(key); other !== undefined; other = this.#ends.get(key)) await other
+    let end!: () => void
+    this.#ends.set(key, new Promise<void>((resolve) => (end = resolve)))
+    return () => {
+      this.#ends.delete(key)
+      end()
+    }
+  }
 }

@@ -1,21 +1,9 @@
 export { Broker, type BrokerOptions, type BrokerSettings, type BrokerStatus } from './broker.ts'
-export {
-  type CursorEntry,
-  type FetchPosition,
-  type FetchRequest,
-  FetchSession,
-  type FetchSlice,
-  type FetchStart,
-  type FetchUntil,
-} from './fetch.ts'
-export {
-  type AppendedBatch,
-  type ProduceOutcome,
-  type ProduceRequest,
-  ProduceSession,
-  type RequestKey,
-} from './produce.ts'
+export { type FetchPosition, FetchSession, type FetchSlice } from './fetch.ts'
+export type { CursorEntry, FetchRequest, FetchStart, FetchUntil } from './fetch-request.ts'
+export { ProduceSession } from './produce.ts'
+export type { AppendedBatch, ProduceOutcome, ProduceRequest, RequestKey } from './produce-request.ts'
 export type { FetchRefusal, PartitionResult, PlaceRefusal, ProduceRefusal } from './refusal.ts'
 export type { Replica } from './replicas.ts'
-export type { TopicRoute } from './routing.ts'
+export { TopicRoute } from './routing.ts'
 export type { Wake } from './waiting.ts'

@@ -57,7 +57,11 @@ export class Maintenance implements Timed {
       try {
         await replica.live.maintain()
       } catch (error) {
-        this.#events.error('maintenance-failed', { folder: replica.topicId, partition: replica.partition, error: String(error) })
+        this.#events.error('maintenance-failed', {
+          folder: replica.topicId,
+          partition: replica.partition,
+          error: String(error),
+        })
       }
     }
   }

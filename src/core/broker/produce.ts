@@ -5,72 +5,14 @@
 // kept wholly or not at all in each; a streamed one appends whenever a lane is full or `flush` is called, in order, until
 // the first refusal. Offsets are known at append; the outcome waits until all of it is committed.
 
-import { limits } from '../base/index.ts'
 import type { TopicImage } from '../cluster/index.ts'
-import type { AppendRefusal } from '../partition/index.ts'
-import type { Codec } from '../ports/index.ts'
-import { BatchBuilder, type BatchCompression, batchBytesOf, type RecordSpans, slotOfKey } from '../record/index.ts'
+import { type BatchBuilder, type BatchCompression, batchBytesOf, type RecordSpans, slotOfKey } from '../record/index.ts'
 import type { HeldRequest } from './idempotency.ts'
-import type { PartitionResult, ProduceRefusal } from './refusal.ts'
+import { appendPatiently } from './produce-batches.ts'
+import type { AppendedBatch, ProduceHost, ProduceOutcome, ProduceRequest } from './produce-request.ts'
+import { type PartitionResult, type ProduceRefusal, produceRefusalOf } from './refusal.ts'
 import type { Replica } from './replicas.ts'
 import type { TopicRoute } from './routing.ts'
-
-export interface ProduceRequest {
-  topic: string
-  /** From the URL; null: by key, or sticky. */
-  partition: number | null
-  acks: 'all' | '1' | '0'
-  /** How long to wait for the acknowledgement; null: until it is known. */
-  timeoutMs: number | null
-  /** Append batches as they fill, rather than all at the end. */
-  streaming: boolean
-  /** Compare-and-append: the offset the first record must get. Needs `partition`. */
-  expectOffset: number | null
-  /** Needs `partition`. */
-  producer: { id: number; epoch: number; sequence: number } | null
-  idempotency: RequestKey | null
-}
-
-export interface RequestKey {
-  /** 16 bytes over topic, principal and key. */
-  keyHash: Uint8Array
-  /** Start of each lane's digest: of the whole body where that is known, else 0. */
-  bodySeed: bigint
-}
-
-export interface ProduceOutcome {
-  topic: TopicImage
-  created: boolean
-  /** Every record had been kept by an earlier request with the same key. */
-  replayed: boolean
-  /** Records kept: by this request, or by an earlier one with its key. */
-  count: number
-  partitions: PartitionResult[]
-  refusal: ProduceRefusal | null
-  /** Ordinal within the request of the first record that was not kept, when refused. */
-  firstUnaccepted: number | null
-}
-
-export interface AppendedBatch extends PartitionResult {
-  /** Ordinal within the request of the batch's first record. */
-  firstRecord: number
-}
-
-/** What a session needs of the broker around it. */
-export interface ProduceHost {
-  readonly codec: Codec
-  nowMs(): number
-  takeBuilder(): BatchBuilder
-  giveBuilder(builder: BatchBuilder): void
-  /** Turns once for each sticky batch, so that keyless load spreads. */
-  nextSticky(): number
-  /** What may refuse an append before it is tried. */
-  appendRefusal(replica: Replica): ProduceRefusal | null
-  /** Resolves when the high watermark of the replica rises, or at the deadline. */
-  advanced(replica: Replica, deadlineMs: number): Promise<unknown>
-  monotonicMs(): number
-  expired(promise: Promise<unknown>, timeoutMs: number): Promise<boolean>
-}
 
 class Lane {
   batches: Uint8Array[] | null = null
@@ -241,7 +183,8 @@ export class ProduceSession {
     if (this.#request.partition !== null) {
       return this.#lane ?? this.#openLane(route.replicas[this.#request.partition] ?? null, this.#request.partition)
     }
-    if (route.active.length === 1) return this.#lane ?? this.#openLane(route.replicas[route.active[0]!]!, route.active[0]!)
+    if (route.active.length === 1)
+      return this.#lane ?? this.#openLane(route.replicas[route.active[0]!]!, route.active[0]!)
     let partition: number
     if (record.keyStart >= 0) {
       partition = route.slots.partitionOf(slotOfKey(record.key, record.keyStart, record.keyEnd))
@@ -271,7 +214,10 @@ export class ProduceSession {
   #openLane(replica: Replica | null, partition: number): Lane | null {
     if (replica === null) {
       const partitionCount = this.topic.partitions.length
-      this.#refuse({ kind: 'unknown-partition', topic: this.topic.name, partition, partitionCount }, this.recordCount - 1)
+      this.#refuse(
+        { kind: 'unknown-partition', topic: this.topic.name, partition, partitionCount },
+        this.recordCount - 1,
+      )
       return null
     }
     const lane = new Lane(replica, this.#host.takeBuilder())
@@ -381,13 +327,7 @@ export class ProduceSession {
   }
 
   async #appendAfterGap(lane: Lane, batch: Uint8Array): Promise<void> {
-    const deadlineMs = this.#host.monotonicMs() + limits.PRODUCER_GAP_WAIT_MS
-    let appended = lane.replica.append(batch, this.#request.expectOffset)
-    while (appended.kind === 'sequence-gap' && this.#host.monotonicMs() < deadlineMs) {
-      await this.#host.advanced(lane.replica, deadlineMs)
-      appended = lane.replica.append(batch, this.#request.expectOffset)
-    }
-    this.#took(lane, batch, appended)
+    this.#took(lane, batch, await appendPatiently(this.#host, lane.replica, batch, this.#request.expectOffset))
   }
 
   #took(lane: Lane, batch: Uint8Array, appended: ReturnType<Replica['append']>): void {
@@ -410,7 +350,7 @@ export class ProduceSession {
     const bytes = batchBytesOf(batch, 0)
     this.#backlogBytes += bytes
     this.#commits.push(
-      committed.then(fate => {
+      committed.then((fate) => {
         this.#backlogBytes -= bytes
         if (fate === 'committed') this.#keep(lane, result, firstRecord)
         else this.#refuse(lane.replica.diskLow(), firstRecord)
@@ -437,16 +377,5 @@ function joinResults(a: PartitionResult, b: PartitionResult): PartitionResult {
     lastOffset: Math.max(a.lastOffset, b.lastOffset),
     count: a.count + b.count,
     appendedAt: Math.max(a.appendedAt, b.appendedAt),
-  }
-}
-
-export function produceRefusalOf(refusal: AppendRefusal, topic: string, partition: number): ProduceRefusal {
-  switch (refusal.kind) {
-    case 'damaged':
-      return { ...refusal, topic, partition }
-    case 'offset-mismatch':
-      return { ...refusal, partition }
-    default:
-      return refusal
   }
 }

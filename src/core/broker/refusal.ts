@@ -2,6 +2,7 @@
 // client needs to recover; edge/wire turns it into a status and a body in one place. `disk-low`, `closing`, `damaged` on
 // append and every admission refusal mean that nothing of the batch in question was kept.
 
+import type { AppendRefusal } from '../partition/index.ts'
 import type { BatchFault } from '../record/index.ts'
 
 export type PlaceRefusal =
@@ -45,3 +46,14 @@ export type FetchRefusal =
   | { kind: 'below-start'; topic: string; partition: number; offset: number; logStartOffset: number }
   | { kind: 'beyond-end'; topic: string; partition: number; offset: number; highWatermark: number }
   | { kind: 'damaged'; topic: string; partition: number; offset: number; nextReadableOffset: number }
+
+export function produceRefusalOf(refusal: AppendRefusal, topic: string, partition: number): ProduceRefusal {
+  switch (refusal.kind) {
+    case 'damaged':
+      return { ...refusal, topic, partition }
+    case 'offset-mismatch':
+      return { ...refusal, partition }
+    default:
+      return refusal
+  }
+}

@@ -53,7 +53,11 @@ export class Replica {
   }
 
   diskLow(): ProduceRefusal {
-    return { kind: 'disk-low', freeBytes: this.#options.space.freeBytes, freeBytesMin: this.#options.space.freeBytesMin }
+    return {
+      kind: 'disk-low',
+      freeBytes: this.#options.space.freeBytes,
+      freeBytesMin: this.#options.space.freeBytesMin,
+    }
   }
 }
 
@@ -103,7 +107,7 @@ export class Replicas {
   async follow(topic: TopicImage): Promise<void> {
     const known = this.#routes.get(topic.id)
     const replicas = known === undefined ? [] : [...known.replicas]
-    const fresh = topic.partitions.filter(p => replicas[p.partition] === undefined)
+    const fresh = topic.partitions.filter((p) => replicas[p.partition] === undefined)
     await inTurns(
       fresh.map(({ partition }) => async () => {
         replicas[partition] = await this.#open(topic, partition)
@@ -130,7 +134,7 @@ export class Replicas {
 
   async close(): Promise<void> {
     await inTurns(
-      [...this.all()].map(replica => () => replica.live.close()),
+      [...this.all()].map((replica) => () => replica.live.close()),
       OPENS_AT_ONCE,
     )
     this.#routes.clear()

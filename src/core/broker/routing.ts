@@ -18,7 +18,9 @@ export class TopicRoute {
     this.topic = topic
     this.config = resolveTopicConfig(topic.config, defaults).config
     this.replicas = replicas
-    this.active = topic.partitions.filter(p => p.state === 'active' && p.partition < activeMax).map(p => p.partition)
+    this.active = topic.partitions
+      .filter((p) => p.state === 'active' && p.partition < activeMax)
+      .map((p) => p.partition)
   }
 
   get slots(): SlotTable {

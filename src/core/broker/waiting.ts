@@ -67,7 +67,7 @@ export class Waiting {
 
   /** `deadlineMs` is monotonic, infinite for none. `onStand` receives what cancels the wait. */
   wait(rooms: readonly WaitingRoom[], deadlineMs: number, onStand: (cancel: () => void) => void): Promise<Wake> {
-    return new Promise(resolve => {
+    return new Promise((resolve) => {
       if (this.#closing) {
         resolve('closing')
         return

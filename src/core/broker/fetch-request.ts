@@ -1,0 +1,112 @@
+// What a fetch asks for, and where in each partition that is.
+
+import type { TopicId } from '../base/index.ts'
+import type { TopicImage } from '../cluster/index.ts'
+import type { FetchRefusal } from './refusal.ts'
+import type { Replica } from './replicas.ts'
+import type { TopicRoute } from './routing.ts'
+
+export interface FetchRequest {
+  topics: readonly string[]
+  /** Null: all partitions of each topic. */
+  partition: number | null
+  start: FetchStart
+  until: FetchUntil | null
+  /** Jump to the nearest readable offset instead of refusing. */
+  clamp: boolean
+}
+
+export type FetchStart =
+  | { kind: 'earliest' | 'latest' }
+  | { kind: 'offset'; offset: number }
+  | { kind: 'last'; count: number }
+  | { kind: 'time'; ms: number }
+  | { kind: 'cursor'; entries: readonly CursorEntry[] }
+
+export type FetchUntil =
+  { kind: 'latest' } | { kind: 'time'; ms: number } | { kind: 'cursor'; entries: readonly CursorEntry[] }
+
+/** A place in one partition. `topicId` is null in a hand-written cursor on a one-topic URL; `epoch` null: not known. */
+export interface CursorEntry {
+  topicId: TopicId | null
+  partition: number
+  offset: number
+  epoch: number | null
+}
+
+/** Where a request starts in one partition, or why it cannot. Looking up a time may have to read the disk. */
+export async function startOf(
+  topic: TopicImage,
+  replica: Replica,
+  start: FetchStart,
+  clamp: boolean,
+): Promise<number | FetchRefusal> {
+  const { live, partition } = replica
+  switch (start.kind) {
+    case 'earliest':
+      return live.startOffset
+    case 'latest':
+      return live.highWatermark
+    case 'last':
+      return Math.max(live.startOffset, live.highWatermark - start.count)
+    case 'time':
+      return Math.min(await live.offsetAtTime(start.ms), live.highWatermark)
+    case 'offset':
+      return placed(topic, replica, start.offset, clamp)
+    case 'cursor': {
+      const entry = entryFor(topic, partition, start.entries)
+      if (entry === null) return live.startOffset
+      if (entry.epoch !== null) {
+        const end = live.endOffsetOfEpoch(entry.epoch)
+        if (end !== null && end < entry.offset) {
+          if (clamp) return end
+          return { kind: 'diverged', topic: topic.name, partition, offset: entry.offset, nearestOffset: end }
+        }
+      }
+      return placed(topic, replica, entry.offset, clamp)
+    }
+  }
+}
+
+export async function untilOf(topic: TopicImage, replica: Replica, until: FetchUntil | null): Promise<number> {
+  if (until === null) return Infinity
+  const { live } = replica
+  switch (until.kind) {
+    case 'latest':
+      return live.highWatermark
+    case 'time':
+      return Math.min(await live.offsetAtTime(until.ms), live.highWatermark)
+    case 'cursor':
+      return entryFor(topic, replica.partition, until.entries)?.offset ?? live.highWatermark
+  }
+}
+
+function entryFor(topic: TopicImage, partition: number, entries: readonly CursorEntry[]): CursorEntry | null {
+  for (const entry of entries) {
+    if (entry.partition === partition && (entry.topicId === null || entry.topicId === topic.id)) return entry
+  }
+  return null
+}
+
+function placed(topic: TopicImage, replica: Replica, offset: number, clamp: boolean): number | FetchRefusal {
+  const { live, partition } = replica
+  if (offset < live.startOffset) {
+    if (clamp) return live.startOffset
+    return { kind: 'below-start', topic: topic.name, partition, offset, logStartOffset: live.startOffset }
+  }
+  if (offset > live.highWatermark) {
+    if (clamp) return live.highWatermark
+    return { kind: 'beyond-end', topic: topic.name, partition, offset, highWatermark: live.highWatermark }
+  }
+  return offset
+}
+
+/** A topic none of whose places are named, by a cursor that names another topic's instead, has been recreated. */
+export function staleTopic(routes: readonly TopicRoute[], start: FetchStart): string | null {
+  if (start.kind !== 'cursor') return null
+  const asked = new Set<TopicId>(routes.map((route) => route.topic.id))
+  const isForeign = start.entries.some((entry) => entry.topicId !== null && !asked.has(entry.topicId))
+  if (!isForeign) return null
+  const named = new Set(start.entries.map((entry) => entry.topicId))
+  return routes.find((route) => !named.has(route.topic.id))?.topic.name ?? null
+}
