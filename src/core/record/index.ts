@@ -13,6 +13,7 @@ export {
   skipJsonSpace,
   skipJsonString,
   skipJsonValue,
+  skipPlainText,
 } from './json.ts'
 export { RecordReader } from './record-reader.ts'
 export { slotOfKey, SlotTable } from './slots.ts'
