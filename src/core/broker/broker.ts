@@ -5,7 +5,7 @@
 // work is refused, waiters are answered, everything appended is synced, files are closed.
 
 import { isInternalName, isName, type TopicId } from '../base/index.ts'
-import type { ClusterCommand, ClusterImage, ClusterReply, TopicConfigPatch, TopicImage } from '../cluster/index.ts'
+import type { ClusterCommand, ClusterImage, TopicDefaults } from '../cluster/index.ts'
 import { DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
 import type { Clock, Codec, Disk, Events, Meter, Random } from '../ports/index.ts'
 import { BatchBuilder, type BatchCompression } from '../record/index.ts'
@@ -13,7 +13,7 @@ import { type FetchPosition, FetchSession } from './fetch.ts'
 import { type FetchRequest, staleTopic, startOf, untilOf } from './fetch-request.ts'
 import { HeldRequest, KeysUnderWay } from './idempotency.ts'
 import { Maintenance } from './maintenance.ts'
-import { Metadata } from './metadata.ts'
+import { Metadata, type MetadataReply } from './metadata.ts'
 import { ProduceSession } from './produce.ts'
 import { admitBatches, appendBatches } from './produce-batches.ts'
 import type { ProduceOutcome, ProduceRequest } from './produce-request.ts'
@@ -36,9 +36,10 @@ export interface BrokerOptions {
 }
 
 export interface BrokerSettings {
+  /** A produce to a topic that is not there creates it. */
   autoCreateTopics: boolean
-  autoCreatePartitions: number
-  topicDefaults: TopicConfigPatch
+  /** What a topic has where its creator says nothing. */
+  topicDefaults: TopicDefaults
 }
 
 export interface BrokerStatus {
@@ -50,9 +51,6 @@ export interface BrokerStatus {
   diskLow: boolean
   damagedPartitions: number
 }
-
-/** A topic deleted this recently is not created anew by a produce: a late producer must not bring it back. */
-const RECENTLY_DELETED_MS = 60_000
 
 export class Broker {
   readonly waiting: Waiting
@@ -87,16 +85,17 @@ export class Broker {
   async #start(): Promise<void> {
     const { disk, clock, codec, events, random, settings, halt } = this.#options
     const world: LogWorld = { disk, codec, clock, events, commits: this.#commits }
-    this.#metadata = await Metadata.open(world, random, halt)
+    this.#metadata = await Metadata.open(world, random, settings.topicDefaults, halt)
     this.#replicas = new Replicas({
       world,
       space: this.#space,
-      topicDefaults: settings.topicDefaults,
+      topicDefaults: settings.topicDefaults.config,
       leaderEpoch: this.#metadata.leaderEpoch,
       onAdvance: (replica) => this.waiting.wake(replica.room),
     })
     await this.#replicas.load(this.#metadata.image)
-    this.#maintenance = new Maintenance(this.#timers, this.#space, this.#replicas, events)
+    this.#metadata.startFollowing((delta) => this.#replicas.follow(delta))
+    this.#maintenance = new Maintenance(this.#timers, this.#space, this.#replicas, halt)
     this.#maintenance.start()
     this.#phase = 'ready'
     events.info('broker-ready', {
@@ -143,16 +142,8 @@ export class Broker {
   // --- metadata --------------------------------------------------------------------------------------------------------
 
   /** Decides a command; resolves once it is committed and the replicas have followed. */
-  async submit(command: ClusterCommand): Promise<ClusterReply | { kind: 'closing' } | { kind: 'outcome-unknown' }> {
-    if (this.#phase !== 'ready') return { kind: 'closing' }
-    const reply = await this.#metadata.submit(command)
-    await this.#metadata.settle((delta) => this.#follow(delta))
-    return reply
-  }
-
-  async #follow(delta: { changed: readonly TopicImage[]; removed: readonly TopicId[] }): Promise<void> {
-    for (const topic of delta.changed) await this.#replicas.follow(topic)
-    for (const topicId of delta.removed) await this.#replicas.remove(topicId)
+  async submit(command: ClusterCommand): Promise<MetadataReply> {
+    return this.#phase === 'ready' ? this.#metadata.submit(command) : { kind: 'closing' }
   }
 
   /** The live replicas and configuration of a topic, or why there are none. */
@@ -161,9 +152,7 @@ export class Broker {
     const route = image === null ? null : this.#replicas.route(image.id)
     if (route !== null) return route
     if (!isName(topic)) return { kind: 'invalid-name', topic }
-    const deletedAt = this.#metadata.image.deletedAt(topic)
-    const recentlyDeleted = deletedAt !== null && this.#options.clock.now() - deletedAt < RECENTLY_DELETED_MS
-    return { kind: 'unknown-topic', topic, recentlyDeleted }
+    return { kind: 'unknown-topic', topic, recentlyDeleted: false }
   }
 
   /** Advances the log start of one partition; resolves when that is durable. */
@@ -216,12 +205,18 @@ export class Broker {
   }
 
   async #createFor(request: ProduceRequest, refusal: PlaceRefusal): Promise<ProduceSession | ProduceRefusal> {
-    const { autoCreateTopics, autoCreatePartitions } = this.#options.settings
-    if (refusal.kind !== 'unknown-topic' || refusal.recentlyDeleted || !autoCreateTopics) return refusal
+    if (refusal.kind !== 'unknown-topic' || !this.#options.settings.autoCreateTopics) return refusal
     if (request.partition !== null) return refusal
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
-    const reply = await this.submit({ kind: 'create-topic', name: request.topic, partitions: autoCreatePartitions })
+    const command = {
+      kind: 'create-topic',
+      name: request.topic,
+      partitions: autoCreatePartitions,
+      isAuto: true,
+    } as const
+    const reply = await this.submit(command)
     if (reply.kind === 'too-many-topics') return { kind: 'too-many-topics', topicsMax: reply.topicsMax }
+    if (reply.kind === 'no-space') return this.#space.refusal()
     const route = this.routeOf(request.topic)
     if (!(route instanceof TopicRoute)) return this.#phase === 'ready' ? route : { kind: 'closing' }
     const created = reply.kind === 'created'
@@ -241,7 +236,7 @@ export class Broker {
     const held = request.idempotency === null ? null : new HeldRequest(route.replicas, request.idempotency.keyHash)
     const frozen = held !== null && held.partitionCount < route.replicas.length
     const routed = frozen
-      ? new TopicRoute(route.topic, this.#options.settings.topicDefaults, route.replicas, held.partitionCount)
+      ? new TopicRoute(route.topic, this.#options.settings.topicDefaults.config, route.replicas, held.partitionCount)
       : route
     const { compression } = route.config
     const built: BatchCompression = compression === 'gzip' || compression === 'zstd' ? compression : 'none'

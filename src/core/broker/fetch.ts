@@ -2,7 +2,7 @@
 // high watermark, partition after partition in turn; `wait` parks until one of them advances. Long poll, followed answers,
 // pushes and stored-bytes reads differ only in who waits and in what the bytes are turned into.
 
-import { limits, type TopicId } from '../base/index.ts'
+import { limits, type TopicId, unreachable } from '../base/index.ts'
 import type { TopicImage } from '../cluster/index.ts'
 import type { LogRead } from '../log/index.ts'
 import type { FetchRefusal } from './refusal.ts'
@@ -126,6 +126,8 @@ export class FetchSession {
       case 'damaged':
         position.problem = { ...read, topic, partition }
         return null
+      default:
+        return unreachable(read)
     }
   }
 

@@ -2,7 +2,6 @@
 // thousands of partitions never hold the loop. One round over all replicas takes at least `ROUND_MS`.
 
 import type { DiskSpace } from '../log/index.ts'
-import type { Events } from '../ports/index.ts'
 import type { Replica, Replicas } from './replicas.ts'
 import type { Timed, Timers } from './timers.ts'
 
@@ -13,17 +12,17 @@ export class Maintenance implements Timed {
   readonly #timers: Timers
   readonly #space: DiskSpace
   readonly #replicas: Replicas
-  readonly #events: Events
+  readonly #halt: (why: string, error: unknown) => void
   #round: Replica[] = []
   #perTick = 0
   #running: Promise<void> = Promise.resolve()
   #closed = false
 
-  constructor(timers: Timers, space: DiskSpace, replicas: Replicas, events: Events) {
+  constructor(timers: Timers, space: DiskSpace, replicas: Replicas, halt: (why: string, error: unknown) => void) {
     this.#timers = timers
     this.#space = space
     this.#replicas = replicas
-    this.#events = events
+    this.#halt = halt
   }
 
   start(): void {
@@ -33,9 +32,11 @@ export class Maintenance implements Timed {
 
   expire(): void {
     if (this.#closed) return
-    this.#running = this.#tick().finally(() => {
-      if (!this.#closed) this.#timers.at(this.#timers.nowMs() + TICK_MS, this)
-    })
+    this.#running = this.#tick()
+      .catch((error: unknown) => this.#halt('housekeeping failed', error))
+      .finally(() => {
+        if (!this.#closed) this.#timers.at(this.#timers.nowMs() + TICK_MS, this)
+      })
   }
 
   async close(): Promise<void> {
@@ -54,15 +55,7 @@ export class Maintenance implements Timed {
     for (const replica of this.#round.splice(0, count)) {
       if (this.#closed) return
       if (this.#replicas.route(replica.topicId) === null) continue
-      try {
-        await replica.live.maintain()
-      } catch (error) {
-        this.#events.error('maintenance-failed', {
-          folder: replica.topicId,
-          partition: replica.partition,
-          error: String(error),
-        })
-      }
+      await replica.live.maintain()
     }
   }
 }

@@ -2,8 +2,14 @@
 // and partition number. A folder whose topic the image does not know is never deleted, it is set aside and reported: only a
 // committed deletion removes data.
 
-import type { TopicId } from '../base/index.ts'
-import { type ClusterImage, resolveTopicConfig, type TopicConfigPatch, type TopicImage } from '../cluster/index.ts'
+import { isTopicId, type TopicId } from '../base/index.ts'
+import {
+  type ClusterDelta,
+  type ClusterImage,
+  resolveTopicConfig,
+  type TopicConfigPatch,
+  type TopicImage,
+} from '../cluster/index.ts'
 import type { DiskSpace, LogWorld } from '../log/index.ts'
 import { type Appended, type AppendRefusal, Partition } from '../partition/index.ts'
 import type { ProduceRefusal } from './refusal.ts'
@@ -103,8 +109,13 @@ export class Replicas {
     }
   }
 
-  /** Brings the replicas of one topic in line with its image. */
-  async follow(topic: TopicImage): Promise<void> {
+  /** Brings the replicas in line with a change of the image. */
+  async follow(delta: ClusterDelta): Promise<void> {
+    for (const topic of delta.changed) await this.#put(topic)
+    for (const topicId of delta.removed) await this.#remove(topicId)
+  }
+
+  async #put(topic: TopicImage): Promise<void> {
     const known = this.#routes.get(topic.id)
     const replicas = known === undefined ? [] : [...known.replicas]
     const fresh = topic.partitions.filter((p) => replicas[p.partition] === undefined)
@@ -121,7 +132,7 @@ export class Replicas {
   }
 
   /** The topic's deletion is committed: its data goes. */
-  async remove(topicId: TopicId): Promise<void> {
+  async #remove(topicId: TopicId): Promise<void> {
     const route = this.#routes.get(topicId)
     if (route === undefined) return
     this.#routes.delete(topicId)
@@ -159,7 +170,11 @@ export class Replicas {
   #setStraysAside(image: ClusterImage): void {
     const { disk, events } = this.#options.world
     for (const name of disk.list(TOPICS_FOLDER)) {
-      if (image.topicById(name as TopicId) !== null) continue
+      if (isTopicId(name) && image.topicById(name) !== null) continue
+      if (isTopicId(name) && image.isDeleted(name)) {
+        disk.remove(`${TOPICS_FOLDER}/${name}`)
+        continue
+      }
       disk.createFolder(STRAY_FOLDER)
       disk.rename(`${TOPICS_FOLDER}/${name}`, `${STRAY_FOLDER}/${name}`)
       events.warn('stray-topic-folder', { folder: `${STRAY_FOLDER}/${name}` })
