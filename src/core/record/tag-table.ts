@@ -76,12 +76,16 @@ export class TagTable {
   /** Texts that differ only in lone surrogates are the same bytes, hence one tag. */
   #take(tag: string): number {
     const whole = tag.toWellFormed()
-    const index = this.#indexByTag.get(whole) ?? this.#addTag(whole)
-    this.#indexByTag.set(tag, index)
+    let index = this.#indexByTag.get(whole)
+    if (index === undefined) {
+      index = this.#encode(whole)
+      this.#indexByTag.set(whole, index)
+    }
+    if (whole !== tag) this.#indexByTag.set(tag, index)
     return index
   }
 
-  #addTag(tag: string): number {
+  #encode(tag: string): number {
     const bytes = encoder.encode(tag)
     assert(bytes.length > 0 && bytes.length <= limits.TAG_BYTES_MAX, 'a tag is from 1 to 128 bytes')
     assert(this.#encoded.length < limits.BATCH_TAGS_MAX, 'a record has no more tags than a batch may')
