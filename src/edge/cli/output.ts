@@ -1,0 +1,49 @@
+// What a command prints: tables for a terminal, one JSON document with `--json`, progress only where somebody is watching.
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+}
+
+export function printTable(header: readonly string[], rows: readonly (readonly unknown[])[]): void {
+  const cells = [header, ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell))))]
+  const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
+  for (const row of cells) {
+    const line = row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))
+    process.stdout.write(`${line.join('  ')}\n`)
+  }
+}
+
+/** Why a command failed, in words for the person who typed it. */
+export class CommandFailed extends Error {}
+
+/** A line on standard error that is rewritten while work goes on; silent where standard error is no terminal. */
+export class Progress {
+  readonly #isShown = process.stderr.isTTY
+  #shownAtMs = 0
+  #wroteAny = false
+
+  show(line: () => string): void {
+    if (!this.#isShown) return
+    const now = performance.now()
+    if (now - this.#shownAtMs < 100) return
+    this.#shownAtMs = now
+    this.#wroteAny = true
+    process.stderr.write(`\r\x1b[2K${line()}`)
+  }
+
+  end(): void {
+    if (this.#wroteAny) process.stderr.write('\r\x1b[2K')
+  }
+}
+
+export function bytesText(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`
+  const units = ['KiB', 'MiB', 'GiB', 'TiB']
+  let value = bytes / 1024
+  let unit = 0
+  while (value >= 1024 && unit < units.length - 1) {
+    value /= 1024
+    unit++
+  }
+  return `${value.toFixed(value < 10 ? 1 : 0)} ${units[unit]}`
+}

@@ -1,0 +1,55 @@
+// The broker a command speaks to, over the same HTTP everybody uses.
+
+import { CommandFailed } from './output.ts'
+
+export const SERVER_DEFAULT = 'http://localhost:7070'
+
+export interface RemoteOptions {
+  server: string
+}
+
+export class Remote {
+  readonly #base: string
+
+  constructor({ server }: RemoteOptions) {
+    this.#base = server.replace(/\/+$/, '')
+  }
+
+  /** The answer's JSON. Throws `CommandFailed` with the broker's own words when it refuses. */
+  async call<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
+    const response = await this.send(path, {
+      method,
+      ...(body === undefined ? null : { body: JSON.stringify(body), headers: { 'content-type': 'application/json' } }),
+    })
+    const text = await response.text()
+    return (text === '' ? null : JSON.parse(text)) as Answer
+  }
+
+  async send(path: string, init: RequestInit): Promise<Response> {
+    let response: Response
+    try {
+      response = await fetch(this.#base + path, init)
+    } catch (error) {
+      if (error instanceof Error && error.name === 'AbortError') throw error
+      throw new CommandFailed(`no broker answers at ${this.#base}: is it running? (naru serve; or --server URL)`)
+    }
+    if (!response.ok) throw new CommandFailed(await refusalText(response))
+    return response
+  }
+}
+
+async function refusalText(response: Response): Promise<string> {
+  const text = await response.text()
+  try {
+    const problem = JSON.parse(text) as { title?: string; detail?: string; outcome?: string; errors?: ProblemError[] }
+    const pointers = (problem.errors ?? []).map((error) => `\n  ${error.pointer}: ${error.message}`).join('')
+    return `${problem.detail ?? problem.title ?? `status ${response.status}`}${pointers}`
+  } catch {
+    return `the broker answered ${response.status}: ${text.slice(0, 200)}`
+  }
+}
+
+interface ProblemError {
+  pointer: string
+  message: string
+}
