@@ -16,7 +16,7 @@ export function slotOfKey(bytes: Uint8Array, start: number, end: number): number
 }
 
 /** MurmurHash3_x86_32 with seed 0, as unsigned 32 bits. */
-export function murmur3(bytes: Uint8Array, start: number, end: number): number {
+function murmur3(bytes: Uint8Array, start: number, end: number): number {
   let hash = 0
   let at = start
   for (const wordsEnd = start + ((end - start) & ~3); at < wordsEnd; at += 4) {
