@@ -1,0 +1,100 @@
+// naru consume TOPIC: records to standard output, a line each, up to the end or followed for as long as somebody reads.
+
+import type { Command } from 'commander'
+import { CommandFailed } from './output.ts'
+import { Remote, SERVER_DEFAULT } from './remote.ts'
+
+interface ConsumeOptions {
+  server: string
+  from: string
+  until?: string
+  follow?: boolean
+  format: string
+  tags?: string
+  partition?: string
+  limit?: string
+}
+
+export function addConsumeCommand(program: Command): void {
+  program
+    .command('consume <topic>')
+    .description('print the records of a topic, a line each')
+    .option('--from <place>', 'earliest, latest, an offset (with --partition), -N for the last N, or @time such as @-24h', 'earliest')
+    .option('--until <place>', 'latest, or @time: where to stop')
+    .option('--follow', 'go on as records arrive')
+    .option('--format <format>', 'value: a JSON value a line · record: whole records', 'value')
+    .option('--tags <tags>', 'only records with one of these tags, separated by commas')
+    .option('--partition <number>', 'only this partition')
+    .option('--limit <count>', 'stop after so many records')
+    .option('--json', 'the same as --format record')
+    .option('--server <url>', 'the broker', SERVER_DEFAULT)
+    .addHelpText('after', '\nExamples:\n  naru consume log --from -10 --follow\n  naru consume orders --from @-24h --json | jq .key')
+    .action((topic: string, options: ConsumeOptions & { json?: boolean }) =>
+      consume(topic, options.json === true ? { ...options, format: 'record' } : options),
+    )
+}
+
+async function consume(topic: string, options: ConsumeOptions): Promise<void> {
+  if (options.format !== 'value' && options.format !== 'record') throw new CommandFailed('--format is value or record')
+  const remote = new Remote(options)
+  const path = pathOf(topic, options)
+  let left = options.limit === undefined ? Number.POSITIVE_INFINITY : Number(options.limit)
+  let place: Record<string, string> = {
+    from: options.from,
+    ...(options.until === undefined ? null : { until: options.until }),
+  }
+  const shape = {
+    ...(options.format === 'record' ? { format: 'record' } : null),
+    ...(options.tags === undefined ? null : { tags: options.tags }),
+  }
+  if (options.follow === true && options.limit === undefined) {
+    await follow(await remote.send(`${path}?${new URLSearchParams({ ...place, ...shape, follow: 'true' })}`, ACCEPT))
+    return
+  }
+  for (;;) {
+    const query = new URLSearchParams({ ...place, ...shape, limit: String(Math.min(left, 10_000)) })
+    if (options.follow === true) query.set('wait', '30s')
+    const response = await remote.send(`${path}?${query}`, ACCEPT)
+    left -= await print(response)
+    const cursor = response.headers.get('naru-cursor')
+    const isAtEnd = response.headers.get('naru-caught-up') === 'true' && options.follow !== true
+    if (left <= 0 || isAtEnd || cursor === null) return
+    place = { cursor, ...(options.until === undefined ? null : { until: options.until }) }
+  }
+}
+
+const ACCEPT: RequestInit = { headers: { accept: 'application/x-ndjson' } }
+
+function pathOf(topic: string, { partition }: ConsumeOptions): string {
+  const base = `/v1/topics/${encodeURIComponent(topic)}`
+  return partition === undefined ? `${base}/records` : `${base}/partitions/${encodeURIComponent(partition)}/records`
+}
+
+/** Returns how many lines there were. */
+async function print(response: Response): Promise<number> {
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  await write(bytes)
+  let lines = 0
+  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) lines++
+  return lines
+}
+
+/** Blank lines are the broker's heartbeat, not records. */
+async function follow(response: Response): Promise<void> {
+  let atLineStart = true
+  for await (const chunk of response.body ?? []) {
+    if (atLineStart && chunk.every((byte: number) => byte === 10)) continue
+    await write(chunk)
+    atLineStart = chunk.at(-1) === 10
+  }
+}
+
+/** A reader that went away (`| head`) ends the command quietly. */
+async function write(bytes: Uint8Array): Promise<void> {
+  try {
+    await Bun.write(Bun.stdout, bytes)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EPIPE') process.exit(0)
+    throw error
+  }
+}
