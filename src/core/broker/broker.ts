@@ -208,13 +208,8 @@ export class Broker {
     if (refusal.kind !== 'unknown-topic' || !this.#options.settings.autoCreateTopics) return refusal
     if (request.partition !== null) return refusal
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
-    const command = {
-      kind: 'create-topic',
-      name: request.topic,
-      partitions: autoCreatePartitions,
-      isAuto: true,
-    } as const
-    const reply = await this.submit(command)
+    const reply = await this.submit({ kind: 'create-topic', name: request.topic, isAuto: true })
+    if (reply.kind === 'recently-deleted') return { ...refusal, recentlyDeleted: true }
     if (reply.kind === 'too-many-topics') return { kind: 'too-many-topics', topicsMax: reply.topicsMax }
     if (reply.kind === 'no-space') return this.#space.refusal()
     const route = this.routeOf(request.topic)

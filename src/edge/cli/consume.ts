@@ -19,7 +19,11 @@ export function addConsumeCommand(program: Command): void {
   program
     .command('consume <topic>')
     .description('print the records of a topic, a line each')
-    .option('--from <place>', 'earliest, latest, an offset (with --partition), -N for the last N, or @time such as @-24h', 'earliest')
+    .option(
+      '--from <place>',
+      'earliest, latest, an offset (with --partition), -N for the last N, or @time such as @-24h',
+      'earliest',
+    )
     .option('--until <place>', 'latest, or @time: where to stop')
     .option('--follow', 'go on as records arrive')
     .option('--format <format>', 'value: a JSON value a line · record: whole records', 'value')
@@ -28,7 +32,10 @@ export function addConsumeCommand(program: Command): void {
     .option('--limit <count>', 'stop after so many records')
     .option('--json', 'the same as --format record')
     .option('--server <url>', 'the broker', SERVER_DEFAULT)
-    .addHelpText('after', '\nExamples:\n  naru consume log --from -10 --follow\n  naru consume orders --from @-24h --json | jq .key')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  naru consume log --from -10 --follow\n  naru consume orders --from @-24h --json | jq .key',
+    )
     .action((topic: string, options: ConsumeOptions & { json?: boolean }) =>
       consume(topic, options.json === true ? { ...options, format: 'record' } : options),
     )

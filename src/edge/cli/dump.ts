@@ -87,7 +87,7 @@ function dump(path: string, options: { records?: boolean; json?: boolean }): voi
 function* batchesOf(file: number, size: number, withRecords: boolean): Iterable<DumpedBatch> {
   const window = new Uint8Array(WINDOW_BYTES)
   const reader = new RecordReader()
-  for (let position = 0; position < size; ) {
+  for (let position = 0; position < size;) {
     const filled = readSync(file, window, 0, WINDOW_BYTES, position)
     let at = 0
     while (at < filled) {
@@ -98,7 +98,14 @@ function* batchesOf(file: number, size: number, withRecords: boolean): Iterable<
         yield unreadable(position + at, size - position - at, `${fault.kind}: ${fault.detail}`)
         return
       }
-      yield batchAt(window, at, position + at, fault === null ? null : `${fault.kind}: ${fault.detail}`, withRecords, reader)
+      yield batchAt(
+        window,
+        at,
+        position + at,
+        fault === null ? null : `${fault.kind}: ${fault.detail}`,
+        withRecords,
+        reader,
+      )
       at += batchBytesOf(window, at)
     }
     position += at

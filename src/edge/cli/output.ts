@@ -5,7 +5,10 @@ export function printJson(value: unknown): void {
 }
 
 export function printTable(header: readonly string[], rows: readonly (readonly unknown[])[]): void {
-  const cells = [header, ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell))))]
+  const cells = [
+    header,
+    ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell)))),
+  ]
   const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
   for (const row of cells) {
     const line = row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))

@@ -26,7 +26,11 @@ export function addProduceCommand(program: Command): void {
   program
     .command('produce <topic>')
     .description('produce the lines of standard input')
-    .option('--format <format>', 'text: a raw value a line · ndjson: a JSON value a line · record: a whole record a line', 'text')
+    .option(
+      '--format <format>',
+      'text: a raw value a line · ndjson: a JSON value a line · record: a whole record a line',
+      'text',
+    )
     .option('--key-pointer <pointer>', 'take the key from each JSON value, such as /user/id')
     .option('--tag-pointer <pointer>', 'take a tag from each JSON value')
     .option('--idempotency-key <key>', 'repeat the same command with the same key and nothing is doubled')
@@ -81,7 +85,8 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
     progress.show(line)
   }
   progress.end()
-  if (end === null) throw new CommandFailed(`the answer broke off: ${kept} records are kept, the fate of the rest is unknown`)
+  if (end === null)
+    throw new CommandFailed(`the answer broke off: ${kept} records are kept, the fate of the rest is unknown`)
   if (options.json === true) printJson(end)
   if (end.problem !== undefined) {
     throw new CommandFailed(`${end.problem.detail ?? end.problem.title ?? 'refused'} (${kept} records are kept)`)

@@ -48,11 +48,16 @@ export function addTopicCommand(program: Command): void {
     .action(async (options: TopicOptions & { prefix?: string }) => {
       const topics = await listAll(new Remote(options), options.prefix ?? '')
       if (options.json === true) printJson(topics)
-      else printTable(['TOPIC', 'PARTITIONS'], topics.map((t) => [t.name, t.partitions.length]))
+      else
+        printTable(
+          ['TOPIC', 'PARTITIONS'],
+          topics.map((t) => [t.name, t.partitions.length]),
+        )
     })
 
   sub('describe <topic>', 'partitions, offsets and the settings in force').action(
-    async (name: string, options: TopicOptions) => show(options, await new Remote(options).call<TopicAnswer>('GET', path(name))),
+    async (name: string, options: TopicOptions) =>
+      show(options, await new Remote(options).call<TopicAnswer>('GET', path(name))),
   )
 
   sub('alter <topic>', 'change settings; `key=null` goes back to the default')
@@ -65,7 +70,8 @@ export function addTopicCommand(program: Command): void {
     .option('--yes', 'do not ask')
     .action(async (name: string, options: TopicOptions & { yes?: boolean }) => {
       if (options.yes !== true && process.stdin.isTTY) {
-        if (prompt(`Delete topic ${name} and all its records? Type its name:`) !== name) throw new CommandFailed('not deleted')
+        if (prompt(`Delete topic ${name} and all its records? Type its name:`) !== name)
+          throw new CommandFailed('not deleted')
       }
       await new Remote(options).call('DELETE', path(name))
       if (options.json === true) printJson({ deleted: name })
@@ -79,14 +85,19 @@ export function addTopicCommand(program: Command): void {
       const body = { partition: options.partition, beforeOffset: options.before }
       const answer = await new Remote(options).call<{ logStartOffset: number }>('POST', `${path(name)}/trim`, body)
       if (options.json === true) printJson(answer)
-      else process.stdout.write(`${name} partition ${options.partition} now starts at offset ${answer.logStartOffset}\n`)
+      else
+        process.stdout.write(`${name} partition ${options.partition} now starts at offset ${answer.logStartOffset}\n`)
     })
 }
 
 async function listAll(remote: Remote, prefix: string): Promise<TopicAnswer[]> {
   const topics: TopicAnswer[] = []
-  for (let after = ''; ; ) {
-    const query = new URLSearchParams({ limit: '100', ...(prefix === '' ? null : { prefix }), ...(after === '' ? null : { after }) })
+  for (let after = ''; ;) {
+    const query = new URLSearchParams({
+      limit: '100',
+      ...(prefix === '' ? null : { prefix }),
+      ...(after === '' ? null : { after }),
+    })
     const page = await remote.call<{ topics: TopicAnswer[]; next?: string | null }>('GET', `/v1/topics?${query}`)
     topics.push(...page.topics)
     if (page.next === undefined || page.next === null) return topics
@@ -121,5 +132,8 @@ function settings(text: string, before: Record<string, unknown>): Record<string,
   const equals = text.indexOf('=')
   if (equals < 1) throw new InvalidArgumentError('give key=value')
   const value = text.slice(equals + 1)
-  return { ...before, [text.slice(0, equals)]: /^-?[0-9]+$/.test(value) ? Number(value) : value === 'null' ? null : value }
+  return {
+    ...before,
+    [text.slice(0, equals)]: /^-?[0-9]+$/.test(value) ? Number(value) : value === 'null' ? null : value,
+  }
 }

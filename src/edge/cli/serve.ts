@@ -1,0 +1,141 @@
+// naru serve: a broker on this machine, from its data folder to its port, and its end.
+//
+// Order at the start: the folder is locked, the broker recovers, the port opens. Order at the end (SIGTERM, SIGINT): the port
+// takes nothing new, what waits is answered, what is under way is finished, everything is synced and closed, the lock goes.
+
+import type { Command } from 'commander'
+import { Registry } from 'prom-client'
+import { Broker, StartRefused } from '../../core/broker/index.ts'
+import { checkTopicConfig } from '../../core/cluster/index.ts'
+import { DiskError } from '../../core/ports/index.ts'
+import { type Config, flagOf, resolveConfig, SETTINGS, variableOf } from '../config.ts'
+import { HostDisk, hostClock, hostCodec, hostEvents, hostMeter, hostRandom, lockFolder } from '../host/index.ts'
+import { type HttpServer, startServer } from '../http/index.ts'
+import { watchLoop } from '../metrics/index.ts'
+import { CommandFailed } from './output.ts'
+
+export function addServeCommand(program: Command): void {
+  const command = program
+    .command('serve')
+    .description('run a broker')
+    .option('--config <file>', 'a JSON file with settings by name')
+    .addHelpText(
+      'after',
+      `
+Each setting may also come from the environment (${variableOf('dataFolder').replace('DATA_FOLDER', '…')}, such as ${variableOf('port')}) or the config file.
+
+Examples:
+  naru serve --data /var/lib/naru --host 0.0.0.0
+  naru serve --port 0 --topic-defaults partitions=4,retentionMs=86400000`,
+    )
+  for (const [name, setting] of Object.entries(SETTINGS)) {
+    const fallback = Array.isArray(setting.default) ? setting.default.join(',') : String(setting.default)
+    command.option(
+      `${flagOf(name)} <${setting.argument}>`,
+      `${setting.about}${fallback === '' ? '' : ` (${fallback})`}`,
+    )
+  }
+  command.action(async (flags: Record<string, unknown>) => serve(await configOf(flags)))
+}
+
+async function configOf(flags: Record<string, unknown>): Promise<Config> {
+  const resolved = resolveConfig(flags, process.env, await fileOf(flags['config']))
+  if (resolved.kind === 'config') return resolved.config
+  throw new CommandFailed(`these settings cannot be used:\n  ${resolved.problems.join('\n  ')}`)
+}
+
+async function fileOf(path: unknown): Promise<Record<string, unknown>> {
+  if (typeof path !== 'string') return {}
+  try {
+    const value: unknown = await Bun.file(path).json()
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return { ...value }
+  } catch (error) {
+    throw new CommandFailed(`${path}: ${error instanceof Error ? error.message : String(error)}`)
+  }
+  throw new CommandFailed(`${path} is not a JSON object`)
+}
+
+async function serve(config: Config): Promise<void> {
+  const isText = config.logFormat === 'text' || (config.logFormat === 'auto' && process.stderr.isTTY)
+  const events = hostEvents(isText ? 'text' : 'json', (line) => void process.stderr.write(line), Date.now)
+  const lock = lockFolder(config.data)
+  if (lock.kind === 'held') {
+    throw new CommandFailed(`the data folder ${config.data} is in use by another broker (${lock.holder})`)
+  }
+  const registry = new Registry()
+  const meter = hostMeter(registry)
+  const halt = (why: string, error: unknown): void => {
+    events.error('halt', { why, error: String(error) })
+    process.exit(70)
+  }
+  // A broken invariant anywhere: going on could acknowledge what is not kept.
+  process.on('uncaughtException', (error) => halt('uncaught exception', error.stack ?? error))
+  process.on('unhandledRejection', (error) => halt('unhandled rejection', error instanceof Error ? error.stack : error))
+  const broker = await startBroker(config, events, meter, halt)
+  const server = startServer(broker, config, { registry, meter, events })
+  const unwatch = watchLoop(meter)
+  events.info('listening', { url: server.url, port: server.port })
+  await endOf(server, broker, config, events)
+  unwatch()
+  lock.release()
+}
+
+async function startBroker(
+  config: Config,
+  events: ReturnType<typeof hostEvents>,
+  meter: ReturnType<typeof hostMeter>,
+  halt: (why: string, error: unknown) => void,
+): Promise<Broker> {
+  try {
+    return await Broker.start({
+      disk: new HostDisk(config.data),
+      clock: hostClock,
+      random: hostRandom,
+      codec: hostCodec,
+      meter,
+      events,
+      settings: { autoCreateTopics: config.autoCreateTopics, topicDefaults: topicDefaultsOf(config) },
+      halt,
+    })
+  } catch (error) {
+    if (error instanceof StartRefused || error instanceof DiskError) throw new CommandFailed(error.message)
+    throw error
+  }
+}
+
+/** `partitions=4,retentionMs=86400000`, checked by the same table as a topic's own settings. */
+function topicDefaultsOf({ topicDefaults }: Config): Parameters<typeof Broker.start>[0]['settings']['topicDefaults'] {
+  const given: Record<string, unknown> = {}
+  for (const pair of topicDefaults) {
+    const equals = pair.indexOf('=')
+    if (equals < 1) throw new CommandFailed(`--topic-defaults: "${pair}" is not key=value`)
+    const value = pair.slice(equals + 1)
+    given[pair.slice(0, equals)] = /^-?[0-9]+$/.test(value) ? Number(value) : value
+  }
+  const { partitions = 1, replicationFactor = 3, ...rest } = given
+  const { patch, errors } = checkTopicConfig(rest, '', false)
+  if (errors.length > 0) {
+    throw new CommandFailed(`--topic-defaults: ${errors.map((e) => `${e.pointer.slice(1)}: ${e.message}`).join('; ')}`)
+  }
+  return { partitions: Number(partitions), replicationFactor: Number(replicationFactor), config: patch }
+}
+
+/** Resolves when the broker has come to its orderly end. A second signal ends it at once. */
+async function endOf(
+  server: HttpServer,
+  broker: Broker,
+  config: Config,
+  events: ReturnType<typeof hostEvents>,
+): Promise<void> {
+  const signal = await new Promise<string>((resolve) => {
+    process.once('SIGTERM', () => resolve('SIGTERM'))
+    process.once('SIGINT', () => resolve('SIGINT'))
+  })
+  process.once('SIGTERM', () => process.exit(130))
+  process.once('SIGINT', () => process.exit(130))
+  events.info('stopping', { signal })
+  broker.stopTakingWork()
+  await server.stop(config.drainMs)
+  await broker.close()
+  events.info('stopped')
+}

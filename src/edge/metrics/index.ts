@@ -1,0 +1,1 @@
+export { watchLoop } from './loop-lag.ts'
