@@ -5,7 +5,7 @@
 // Clients have one way to write a batch: offset deltas from 0 without holes, `firstTimestamp` the first record's. Control
 // batches and idempotency entries are the broker's to write; the leader's fields are overwritten and may hold anything.
 
-import { limits, readVarint, varintEnd } from '../base/index.ts'
+import { limits } from '../base/index.ts'
 import type { Codec } from '../ports/index.ts'
 import {
   BATCH_HEADER_BYTES,
@@ -25,15 +25,9 @@ import {
 import { frameFault, headerFault } from './batch-check.ts'
 import { type BatchFault, structureFault, versionFault } from './batch-fault.ts'
 import { inflateRecords } from './inflation.ts'
-import { isJson } from './json.ts'
 import { clientMetaFault } from './meta.ts'
-import { hasUnknownAttributes, readRecord, RecordAttribute, RecordSpans } from './record.ts'
-
-const LINE_BREAK = 1
-const NOT_ASCII = 2
-const TRAITS = new Uint8Array(256).fill(NOT_ASCII, 0x80)
-TRAITS[0x0a] = LINE_BREAK
-TRAITS[0x0d] = LINE_BREAK
+import { hasUnknownAttributes, readRecord, RecordSpans } from './record.ts'
+import { RecordClaims } from './record-claims.ts'
 
 /** Null: sound. Looks only at the batch that starts at `at`; it may be followed by others up to `end`. */
 export function admitBatch(
@@ -87,6 +81,7 @@ function recordsFault(
   const recordCount = recordCountOf(batch, batchAt)
   const firstTimestamp = firstTimestampOf(batch, batchAt)
   const record = new RecordSpans()
+  const claims = new RecordClaims(records, codec, recordBytesMax)
   let maxTimestamp = Number.NEGATIVE_INFINITY
   let at = start
   for (let ordinal = 0; ordinal < recordCount; ordinal++) {
@@ -95,7 +90,7 @@ function recordsFault(
     if (record.offset !== ordinal) return recordFault(ordinal, 'has an offset delta out of order')
     if (ordinal === 0 && record.timestamp !== firstTimestamp) return recordFault(0, 'is not at firstTimestamp')
     if (record.timestamp > maxTimestamp) maxTimestamp = record.timestamp
-    const claim = claimFault(record, codec, recordBytesMax)
+    const claim = claims.faultOf(record)
     if (claim !== null) return recordFault(ordinal, claim)
     at = next
   }
@@ -109,60 +104,4 @@ const recordFault = (ordinal: number, detail: string): BatchFault => structureFa
 function unreadableFault(records: Uint8Array, at: number, end: number, ordinal: number): BatchFault {
   if (hasUnknownAttributes(records, at, end)) return versionFault(`record ${ordinal} has attributes not known here`)
   return recordFault(ordinal, 'is cut off, missing or not in its one form')
-}
-
-/** What a record says of itself that is not so. */
-function claimFault(record: RecordSpans, codec: Codec, recordBytesMax: number): string | null {
-  if (!(record.timestamp >= limits.TIMESTAMP_MS_MIN && record.timestamp <= limits.TIMESTAMP_MS_MAX)) {
-    return 'has a timestamp outside the years 0000 to 9999'
-  }
-  if (record.payloadBytes > recordBytesMax) return `has ${record.payloadBytes} bytes, the limit is ${recordBytesMax}`
-  if (record.keyEnd - record.keyStart > limits.KEY_BYTES_MAX) return 'has a key that is too long'
-  if (record.headersEnd !== record.headersStart || record.headerCount !== 0) {
-    const headers = headersFault(record, codec)
-    if (headers !== null) return headers
-  }
-  if (record.attributes === 0) return null
-  const valueBytes = record.valueEnd - record.valueStart
-  if ((record.attributes & RecordAttribute.tombstone) !== 0) {
-    if (record.keyStart < 0) return 'is a tombstone without a key'
-    return valueBytes > 0 || record.attributes !== RecordAttribute.tombstone ? 'is a tombstone with a value' : null
-  }
-  return jsonFault(record, codec)
-}
-
-/** JSON is spliced into lines as it is: line breaks between tokens would cut them. */
-function jsonFault(record: RecordSpans, codec: Codec): string | null {
-  const { value, valueStart, valueEnd } = record
-  const traits = traitsOf(value, valueStart, valueEnd)
-  if ((traits & LINE_BREAK) !== 0) return 'has line breaks in a value said to be JSON'
-  if ((traits & NOT_ASCII) !== 0 && !codec.isUtf8(value.subarray(valueStart, valueEnd))) {
-    return 'has JSON that is not UTF-8'
-  }
-  return isJson(value, valueStart, valueEnd) ? null : 'has a value said to be JSON that is not'
-}
-
-function traitsOf(bytes: Uint8Array, at: number, end: number): number {
-  let traits = 0
-  for (; at + 3 < end; at += 4) {
-    traits |= TRAITS[bytes[at]!]! | TRAITS[bytes[at + 1]!]! | TRAITS[bytes[at + 2]!]! | TRAITS[bytes[at + 3]!]!
-  }
-  while (at < end) traits |= TRAITS[bytes[at++]!]!
-  return traits
-}
-
-/** Pairs of name and value, all UTF-8, filling their place exactly. */
-function headersFault(record: RecordSpans, codec: Codec): string | null {
-  const { headers, headersStart, headersEnd } = record
-  if (record.headerCount > limits.RECORD_HEADERS_MAX) return 'has too many headers'
-  if (headersEnd - headersStart > limits.RECORD_HEADERS_BYTES_MAX) return 'has headers that are too long'
-  let at = headersStart
-  for (let part = 0; part < record.headerCount * 2; part++) {
-    const partBytes = readVarint(headers, at, headersEnd)
-    if (partBytes < 0 || partBytes > headersEnd - varintEnd) return 'has a header that is cut off'
-    const start = varintEnd
-    at = start + partBytes
-    if (!codec.isUtf8(headers.subarray(start, at))) return 'has a header that is not UTF-8'
-  }
-  return at === headersEnd ? null : 'has bytes behind its headers'
 }

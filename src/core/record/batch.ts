@@ -66,7 +66,7 @@ export function stampBatch(
 }
 
 /** The checksum the stamp should have: the leader's fields, and the body's checksum and length that bind them to it. */
-export function stampCrcOf(bytes: Uint8Array, at: number, codec: Codec): number {
+function stampCrcOf(bytes: Uint8Array, at: number, codec: Codec): number {
   return codec.crc32(bytes.subarray(at + 24, at + 32), codec.crc32(bytes.subarray(at, at + 20)))
 }
 

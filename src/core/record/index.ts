@@ -1,10 +1,10 @@
 export * from './batch.ts'
 export { admitBatch } from './batch-admission.ts'
 export { BatchBuilder, type BatchCompression, type BatchFields } from './batch-builder.ts'
-export { frameFault, headerFault, storedFault } from './batch-check.ts'
+export { frameFault, storedFault } from './batch-check.ts'
 export type { BatchFault } from './batch-fault.ts'
-export { findMeta, type IdempotencyEntry, metaFault, MetaType, readIdempotency } from './meta.ts'
-export { copySpan, readRecord, RecordAttribute, RecordSpans } from './record.ts'
+export { findMeta, type IdempotencyEntry, MetaType, readIdempotency } from './meta.ts'
+export { copySpan, RecordAttribute, RecordSpans } from './record.ts'
 export {
   isJson,
   jsonWords,

@@ -14,7 +14,7 @@ import { type BatchFault, structureFault, versionFault } from './batch-fault.ts'
 import type { TagTable } from './tag-table.ts'
 
 export const MetaType = { tags: 1, idempotency: 2 } as const
-export const MetaFlag = { critical: 1 } as const
+const MetaFlag = { critical: 1 } as const
 export const META_ENTRY_HEADER_BYTES = 8
 const IDEMPOTENCY_BYTES = 32
 export const IDEMPOTENCY_ENTRY_BYTES = META_ENTRY_HEADER_BYTES + IDEMPOTENCY_BYTES

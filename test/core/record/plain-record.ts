@@ -17,7 +17,7 @@ export interface PlainRecord {
 const encoder = new TextEncoder()
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
-export const textBytes = (text: string): Uint8Array => encoder.encode(text)
+const textBytes = (text: string): Uint8Array => encoder.encode(text)
 export const bytesText = (bytes: Uint8Array): string => decoder.decode(bytes)
 
 export function plainRecord(
@@ -109,11 +109,11 @@ export const plainRecords: fc.Arbitrary<PlainRecord[]> = fc
       timestamp,
       payload,
       headers: fc.oneof(
-        { weight: 2, arbitrary: fc.constant([]) },
+        { weight: 2, arbitrary: fc.constant<[string, string][]>([]) },
         { weight: 1, arbitrary: fc.array(header, { maxLength: 4 }) },
       ),
       tags: fc.oneof(
-        { weight: 2, arbitrary: fc.constant([]) },
+        { weight: 2, arbitrary: fc.constant<string[]>([]) },
         { weight: 1, arbitrary: fc.uniqueArray(tag, { maxLength: 3 }) },
       ),
     }),

@@ -1,0 +1,86 @@
+// What a client's record says of itself, compared with what it is: that its value is JSON, that it is a tombstone, how many
+// headers it has. The record has been read, so its parts lie where it says.
+
+import { limits, readVarint, varintEnd } from '../base/index.ts'
+import type { Codec } from '../ports/index.ts'
+import { isJson, jsonWords } from './json.ts'
+import { RecordAttribute, type RecordSpans } from './record.ts'
+
+const LINE_BREAK = 1
+const NOT_ASCII = 2
+const TRAITS = new Uint8Array(256).fill(NOT_ASCII, 0x80)
+TRAITS[0x0a] = LINE_BREAK
+TRAITS[0x0d] = LINE_BREAK
+
+export class RecordClaims {
+  readonly #words: Int32Array
+  readonly #codec: Codec
+  readonly #recordBytesMax: number
+
+  /** For records that all lie in `records`. */
+  constructor(records: Uint8Array, codec: Codec, recordBytesMax: number) {
+    this.#words = jsonWords(records)
+    this.#codec = codec
+    this.#recordBytesMax = recordBytesMax
+  }
+
+  /** What is not so, said of the record; null: all is. */
+  faultOf(record: RecordSpans): string | null {
+    if (!(record.timestamp >= limits.TIMESTAMP_MS_MIN && record.timestamp <= limits.TIMESTAMP_MS_MAX)) {
+      return 'has a timestamp outside the years 0000 to 9999'
+    }
+    const bytes = record.payloadBytes
+    if (bytes > this.#recordBytesMax) return `has ${bytes} bytes, the limit is ${this.#recordBytesMax}`
+    if (record.keyEnd - record.keyStart > limits.KEY_BYTES_MAX) return 'has a key that is too long'
+    if (record.headersEnd !== record.headersStart || record.headerCount !== 0) {
+      const fault = this.#headersFault(record)
+      if (fault !== null) return fault
+    }
+    if (record.attributes === 0) return null
+    if ((record.attributes & RecordAttribute.tombstone) !== 0) return tombstoneFault(record)
+    return this.#jsonFault(record)
+  }
+
+  /** JSON is spliced into lines as it is: line breaks between tokens would cut them. */
+  #jsonFault(record: RecordSpans): string | null {
+    const { value, valueStart, valueEnd } = record
+    const traits = traitsOf(value, valueStart, valueEnd)
+    if ((traits & LINE_BREAK) !== 0) return 'has line breaks in a value said to be JSON'
+    if ((traits & NOT_ASCII) !== 0 && !this.#codec.isUtf8(value.subarray(valueStart, valueEnd))) {
+      return 'has JSON that is not UTF-8'
+    }
+    return isJson(value, valueStart, valueEnd, this.#words) ? null : 'has a value said to be JSON that is not'
+  }
+
+  /** Pairs of name and value, all UTF-8, filling their place exactly. */
+  #headersFault(record: RecordSpans): string | null {
+    const { headers, headersStart, headersEnd } = record
+    if (record.headerCount > limits.RECORD_HEADERS_MAX) return 'has too many headers'
+    if (headersEnd - headersStart > limits.RECORD_HEADERS_BYTES_MAX) return 'has headers that are too long'
+    const isAscii = (traitsOf(headers, headersStart, headersEnd) & NOT_ASCII) === 0
+    let at = headersStart
+    for (let part = 0; part < record.headerCount * 2; part++) {
+      const partBytes = readVarint(headers, at, headersEnd)
+      if (partBytes < 0 || partBytes > headersEnd - varintEnd) return 'has a header that is cut off'
+      const start = varintEnd
+      at = start + partBytes
+      if (!isAscii && !this.#codec.isUtf8(headers.subarray(start, at))) return 'has a header that is not UTF-8'
+    }
+    return at === headersEnd ? null : 'has bytes behind its headers'
+  }
+}
+
+function tombstoneFault(record: RecordSpans): string | null {
+  if (record.keyStart < 0) return 'is a tombstone without a key'
+  const hasValue = record.valueEnd > record.valueStart || record.attributes !== RecordAttribute.tombstone
+  return hasValue ? 'is a tombstone with a value' : null
+}
+
+function traitsOf(bytes: Uint8Array, at: number, end: number): number {
+  let traits = 0
+  for (; at + 3 < end; at += 4) {
+    traits |= TRAITS[bytes[at]!]! | TRAITS[bytes[at + 1]!]! | TRAITS[bytes[at + 2]!]! | TRAITS[bytes[at + 3]!]!
+  }
+  while (at < end) traits |= TRAITS[bytes[at++]!]!
+  return traits
+}
