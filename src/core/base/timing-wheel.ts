@@ -116,7 +116,7 @@ export class TimingWheel<Item> {
     return due
   }
 
-  /** At or before the earliest deadline (before it only where that was cancelled); null when nothing waits. */
+  /** At or before the earliest deadline (before it only where that was cancelled), or past like it; null when nothing waits. */
   nextDeadline(): number | null {
     if (this.#overdue.next !== this.#overdue) return this.#overdue.next!.deadlineMs
     const level = this.#lowestLevel()
