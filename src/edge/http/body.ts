@@ -1,0 +1,178 @@
+// Reading request bodies: wholly, counted against a bound whatever Content-Length claims, and against a deadline that grows
+// with the size; or piece by piece for uploads of any length, against a bound of silence.
+//
+// A body that is refused unread is given up with `Connection: close`, so that the rest is not read for nothing. Over HTTP/2
+// the client would see a reset instead of the answer: there a bounded amount is drained first.
+
+import { Problem } from '../wire/index.ts'
+import { problemAnswer } from './answer.ts'
+import type { Deadline, Deadlines } from './deadlines.ts'
+
+export interface UploadLimits {
+  /** A whole body has this long, and more with its size. */
+  bodyMs: number
+  bodyBytesPerS: number
+  /** A streamed body may be silent this long. */
+  uploadIdleMs: number
+}
+
+/** Of a refused upload this much is read, and for so long. */
+const DRAIN_BYTES = 1024 * 1024
+const DRAIN_MS = 250
+const NO_BYTES = new Uint8Array(0)
+const CLOSE = { connection: 'close' }
+
+export const goneProblem = new Problem('malformed', 'The body ended before its end')
+
+/** -1: not declared. */
+export function declaredBytes(contentLength: string | null | undefined): number {
+  return contentLength === null || contentLength === undefined ? -1 : Number(contentLength)
+}
+
+export class Bodies {
+  readonly #deadlines: Deadlines
+  readonly #limits: UploadLimits
+
+  constructor(deadlines: Deadlines, limits: UploadLimits) {
+    this.#deadlines = deadlines
+    this.#limits = limits
+  }
+
+  get uploadIdleMs(): number {
+    return this.#limits.uploadIdleMs
+  }
+
+  get bodyMs(): number {
+    return this.#limits.bodyMs
+  }
+
+  /** The answer to a request whose body has not been read: some of it is, so that the client gets to see the answer. */
+  async refuse(request: Request, declared: number, problem: Problem): Promise<Response> {
+    if (request.body === null || declared === 0 || request.bodyUsed) return problemAnswer(problem)
+    const upload = this.pieces(request.body)
+    const untilMs = performance.now() + DRAIN_MS
+    for (let bytes = 0; bytes < DRAIN_BYTES;) {
+      const chunk = await upload.next(untilMs - performance.now())
+      if (chunk === null) return problemAnswer(problem)
+      if (chunk instanceof Problem) break
+      bytes += chunk.length
+    }
+    upload.giveUp()
+    return problemAnswer(
+      new Problem(problem.code, problem.detail, problem.numbers, problem.outcome, { ...problem.headers, ...CLOSE }),
+    )
+  }
+
+  /** The whole body. `declared` is its Content-Length, or -1. */
+  whole(request: Request, declared: number, bytesMax: number): Promise<Uint8Array | Problem> | Uint8Array | Problem {
+    if (declared > bytesMax) return tooLarge(declared, bytesMax)
+    if (declared >= 0) return this.#buffered(request, declared)
+    return request.body === null ? NO_BYTES : this.#counted(request.body, bytesMax)
+  }
+
+  #buffered(request: Request, declared: number): Promise<Uint8Array | Problem> {
+    const { bodyMs, bodyBytesPerS } = this.#limits
+    return new Promise((resolve) => {
+      const deadline: Deadline = {
+        atMs: performance.now() + bodyMs + (declared / bodyBytesPerS) * 1_000,
+        expire: () => resolve(stalled()),
+      }
+      this.#deadlines.add(deadline)
+      request.arrayBuffer().then(
+        (buffer) => {
+          this.#deadlines.delete(deadline)
+          resolve(new Uint8Array(buffer))
+        },
+        () => {
+          this.#deadlines.delete(deadline)
+          resolve(goneProblem)
+        },
+      )
+    })
+  }
+
+  async #counted(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array | Problem> {
+    const { bodyMs, bodyBytesPerS } = this.#limits
+    const startMs = performance.now()
+    const upload = new Upload(body.getReader(), this.#deadlines)
+    const chunks: Uint8Array[] = []
+    let bytes = 0
+    for (;;) {
+      const leftMs = startMs + bodyMs + (bytes / bodyBytesPerS) * 1_000 - performance.now()
+      const chunk = await upload.next(leftMs)
+      if (chunk instanceof Problem) return chunk
+      if (chunk === null) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes)
+      bytes += chunk.length
+      if (bytes > bytesMax) {
+        upload.giveUp()
+        return tooLarge(null, bytesMax)
+      }
+      chunks.push(chunk)
+    }
+  }
+
+  /** A body to be read piece by piece. */
+  pieces(body: ReadableStream<Uint8Array>): Upload {
+    return new Upload(body.getReader(), this.#deadlines)
+  }
+}
+
+/** What is used of a stream's reader. */
+interface PieceReader {
+  read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>
+  cancel(): Promise<void>
+}
+
+export class Upload {
+  readonly #reader: PieceReader
+  readonly #deadlines: Deadlines
+
+  constructor(reader: PieceReader, deadlines: Deadlines) {
+    this.#reader = reader
+    this.#deadlines = deadlines
+  }
+
+  /** The next piece, null at the end, a problem when none comes within `withinMs` or the client is gone. */
+  next(withinMs: number): Promise<Uint8Array | null | Problem> {
+    return new Promise((resolve) => {
+      const deadline: Deadline = {
+        atMs: performance.now() + withinMs,
+        expire: () => {
+          resolve(stalled())
+          this.giveUp()
+        },
+      }
+      this.#deadlines.add(deadline)
+      this.#reader.read().then(
+        ({ done, value }) => {
+          this.#deadlines.delete(deadline)
+          resolve(done || value === undefined ? null : value)
+        },
+        () => {
+          this.#deadlines.delete(deadline)
+          resolve(goneProblem)
+        },
+      )
+    })
+  }
+
+  /** What is left of the body is not wanted. */
+  giveUp(): void {
+    this.#reader.cancel().catch(() => {})
+  }
+}
+
+function stalled(): Problem {
+  return new Problem('upload-stalled', 'The body did not arrive in time; nothing of it was kept', {}, 'none', CLOSE)
+}
+
+function tooLarge(bytes: number | null, bytesMax: number): Problem {
+  const numbers = bytes === null ? { bytesMax } : { bytes, bytesMax }
+  return new Problem(
+    'body-too-large',
+    `A body may have ${bytesMax} bytes here; application/x-ndjson and split=lines are streamed without a bound`,
+    numbers,
+    'none',
+    CLOSE,
+  )
+}

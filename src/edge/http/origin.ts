@@ -1,0 +1,48 @@
+// Browsers: which origins may change anything, and the headers that let pages read answers.
+//
+// Reading is open to any page that can reach the port, since there is nothing to steal a session from; a page of another
+// origin may not produce or administer unless its origin is allowed. Own origin is the Host the page was loaded from.
+
+export interface OriginPolicy {
+  /** Beside the own origin; `*` allows every origin. */
+  readonly allowed: ReadonlySet<string>
+}
+
+export const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+const REQUEST_HEADERS =
+  'Accept, Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Producer-Epoch, Producer-Id, Producer-Seq'
+const EXPOSED_HEADERS =
+  'Allow, ETag, Idempotency-Replayed, Location, Naru-Appended-At, Naru-Caught-Up, Naru-Cursor, Naru-High-Watermark, ' +
+  'Naru-Key, Naru-Leader, Naru-Leader-Epoch, Naru-Log-End-Offset, Naru-Log-Start-Offset, Naru-Next-Offset, ' +
+  'Naru-Partition-State, Naru-Timestamp, Retry-After'
+const PREFLIGHT_SECONDS = '600'
+
+export function mayChange(policy: OriginPolicy, origin: string, host: string | null): boolean {
+  if (policy.allowed.has(origin) || policy.allowed.has('*')) return true
+  return host !== null && (origin === `http://${host}` || origin === `https://${host}`)
+}
+
+/** For an answer to a page; `allowed` only where the page may read it. */
+export function shareWith(response: Response, origin: string): Response {
+  response.headers.set('access-control-allow-origin', origin)
+  response.headers.set('access-control-expose-headers', EXPOSED_HEADERS)
+  response.headers.append('vary', 'Origin')
+  return response
+}
+
+/** Answers whether a page may ask, not whether it may do: the request itself is judged again. */
+export function preflight(origin: string, requestedHeaders: string | null): Response {
+  const named = (requestedHeaders ?? '').split(',').map((name) => name.trim().toLowerCase())
+  const recordHeaders = named.filter((name) => /^naru-header-[a-z0-9._-]+$/.test(name))
+  const response = new Response(null, {
+    status: 204,
+    headers: {
+      'access-control-allow-methods': ALLOWED_METHODS,
+      'access-control-allow-headers': [REQUEST_HEADERS, ...recordHeaders].join(', '),
+      'access-control-max-age': PREFLIGHT_SECONDS,
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+    },
+  })
+  return shareWith(response, origin)
+}

@@ -1,0 +1,148 @@
+// Topics as clients see them: what they send, and how a topic is told. Bounds of settings come from the core's one table.
+
+import { z } from '@hono/zod-openapi'
+import { limits } from '../../core/base/index.ts'
+import type { Replica, TopicRoute } from '../../core/broker/index.ts'
+import { TOPIC_CONFIG_KEYS, TOPIC_SETTINGS, type TopicConfigKey } from '../../core/cluster/index.ts'
+
+export const TopicName = z
+  .string()
+  .regex(/^[A-Za-z0-9._-]{1,249}$/)
+  .openapi({ example: 'orders' })
+
+const OffsetShape = z.int().min(0).max(Number.MAX_SAFE_INTEGER)
+const count = z.int().min(1).max(limits.PARTITIONS_PER_TOPIC_MAX)
+
+/** Values are judged by the core, all at once and with what each may be. */
+const GivenConfig = z.record(z.string(), z.unknown())
+
+export const TopicCreate = z.strictObject({
+  partitions: z.int().optional(),
+  replicationFactor: z.int().optional(),
+  config: GivenConfig.optional(),
+})
+
+export const TopicAlter = z.strictObject({ config: GivenConfig })
+export const PartitionsAdd = z.strictObject({ count: z.int() }).openapi('PartitionsAdd')
+export const TopicTrim = z
+  .strictObject({ partition: z.int().min(0), beforeOffset: OffsetShape })
+  .openapi('TopicTrim', { description: 'Records of the partition below `beforeOffset` go; whole segments are freed.' })
+
+// --- as documented: the same bodies with every setting spelled out -------------------------------------------------------
+
+export const TopicConfigShape = z
+  .strictObject(settingShapes((shape) => shape.optional()))
+  .openapi('TopicConfigPatch', { description: 'What is given for this topic; the rest are the defaults.' })
+
+export const TopicCreateShape = z
+  .strictObject({
+    partitions: count.optional(),
+    replicationFactor: z.int().min(1).max(7).optional(),
+    config: TopicConfigShape.optional(),
+  })
+  .openapi('TopicCreate')
+
+export const TopicAlterShape = z
+  .strictObject({
+    config: z.strictObject(settingShapes((shape) => shape.nullable().optional())).openapi('TopicConfigChange', {
+      description: 'Merged into what the topic has; null takes a value back to the default.',
+    }),
+  })
+  .openapi('TopicAlter')
+
+function settingShapes(wrap: (shape: z.ZodType) => z.ZodType): Record<TopicConfigKey, z.ZodType> {
+  const shapes = TOPIC_CONFIG_KEYS.map((key) => [key, wrap(settingShape(key))] as const)
+  return Object.fromEntries(shapes) as Record<TopicConfigKey, z.ZodType>
+}
+
+function settingShape(key: TopicConfigKey): z.ZodType {
+  const setting = TOPIC_SETTINGS[key]
+  const description =
+    setting.unsupported === undefined ? setting.about : `${setting.about} Not yet: ${setting.unsupported}.`
+  if (setting.kind === 'choice') {
+    return z.enum(setting.choices as [string, ...string[]]).openapi({ description, default: setting.default })
+  }
+  const min = setting.orNone ? Math.min(-1, setting.min) : setting.min
+  return z.int().min(min).max(setting.max).openapi({ description, default: setting.default })
+}
+
+export const PartitionShape = z
+  .object({
+    topic: TopicName,
+    partition: z.int(),
+    state: z.enum(['active', 'retiring']),
+    logStartOffset: OffsetShape.describe('The first record that is kept.'),
+    highWatermark: OffsetShape.describe('Consumers see what is below.'),
+    logEndOffset: OffsetShape.describe('The offset the next record gets.'),
+    lastStableOffset: OffsetShape,
+    leader: z.int().nullable(),
+    leaderEpoch: z.int(),
+    isr: z.array(z.int()),
+    damaged: z.boolean().describe('Whether stored bytes are damaged: produce is refused, reading steps over it.'),
+  })
+  .openapi('Partition')
+
+export const TopicShape = z
+  .object({
+    topic: TopicName,
+    topicId: z.string(),
+    createdAt: z.iso.datetime(),
+    replicationFactor: z.int(),
+    partitions: z.array(PartitionShape),
+    config: z
+      .record(
+        z.enum(TOPIC_CONFIG_KEYS as [TopicConfigKey, ...TopicConfigKey[]]),
+        z.object({ value: z.union([z.int(), z.string()]), source: z.enum(['topic', 'broker', 'default']) }),
+      )
+      .describe('In force, and where each value comes from.'),
+  })
+  .openapi('Topic')
+
+export const TopicListShape = z
+  .object({
+    topics: z.array(
+      z.object({ topic: TopicName, topicId: z.string(), partitions: z.int(), replicationFactor: z.int() }),
+    ),
+    after: TopicName.nullable().describe('Where the next page starts: `after=`. Null: this was the last.'),
+  })
+  .openapi('TopicList')
+
+export const TopicDeletedShape = z.object({ topic: TopicName, topicId: z.string() }).openapi('TopicDeleted')
+export const TrimmedShape = z
+  .object({ topic: TopicName, partition: z.int(), logStartOffset: OffsetShape })
+  .openapi('Trimmed')
+
+export type PartitionView = z.output<typeof PartitionShape>
+export type TopicView = z.output<typeof TopicShape>
+
+export function partitionView(route: TopicRoute, replica: Replica, nodeId: number): PartitionView {
+  const { live, partition } = replica
+  return {
+    topic: route.topic.name,
+    partition,
+    state: route.topic.partitions[partition]!.state,
+    logStartOffset: live.startOffset,
+    highWatermark: live.highWatermark,
+    logEndOffset: live.endOffset,
+    lastStableOffset: live.highWatermark,
+    leader: nodeId,
+    leaderEpoch: live.leaderEpoch,
+    isr: [nodeId],
+    damaged: live.damage !== null,
+  }
+}
+
+export function topicView(route: TopicRoute, nodeId: number): TopicView {
+  const { topic, resolved } = route
+  const config = Object.fromEntries(
+    TOPIC_CONFIG_KEYS.map((key) => [key, { value: resolved.config[key], source: resolved.sources[key] }]),
+  ) as TopicView['config']
+  return {
+    topic: topic.name,
+    topicId: topic.id,
+    createdAt: new Date(topic.createdAt).toISOString(),
+    replicationFactor: topic.replicationFactor,
+    partitions: route.replicas.map((replica) => partitionView(route, replica, nodeId)),
+    config,
+  }
+}
