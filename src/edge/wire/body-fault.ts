@@ -1,7 +1,8 @@
 // Why a request body was not taken, as a value: readers stop at the first fault, and what they had handed on before it is
 // the caller's to keep (a streamed body) or to drop (a buffered one).
 
-import { skipJsonValue } from '../../core/record/index.ts'
+import { limits } from '../../core/base/index.ts'
+import { skipJsonString } from '../../core/record/index.ts'
 
 export interface BodyFault {
   /**
@@ -24,7 +25,7 @@ export function bodyFault(code: FaultCode, pointer: string, message: string, rec
   return { code, pointer, message, record, line: null }
 }
 
-/** `position` is where `skipJsonValue` gave up within `start…end`. */
+/** `position` is where `skipJsonValue` gave up; `start` is where its reader, who counts bytes, sees the beginning. */
 export function jsonFault(bytes: Uint8Array, start: number, end: number, position: number, record = 0): BodyFault {
   return bodyFault('malformed', '', `this is not JSON: ${jsonFaultText(bytes, start, end, position)}`, record)
 }
@@ -40,9 +41,16 @@ function jsonFaultText(bytes: Uint8Array, start: number, end: number, position: 
   return `an unexpected ${String.fromCharCode(byte)} ${where}`
 }
 
-/** Whether all would be well there, were deeper nesting allowed. */
+/** Whether the bracket at `position`, before which all is well, opens more levels than there may be. */
 function isTooDeep(bytes: Uint8Array, start: number, end: number, position: number): boolean {
-  return skipJsonValue(bytes, start, end, undefined, end) !== -1 - position
+  let depth = 0
+  for (let at = start; at < position; at++) {
+    const byte = bytes[at]!
+    if (byte === 0x22) at = skipJsonString(bytes, at, end) - 1
+    else if (byte === 0x5b || byte === 0x7b) depth++
+    else if (byte === 0x5d || byte === 0x7d) depth--
+  }
+  return depth >= limits.JSON_DEPTH_MAX
 }
 
 /** A name as one step of a JSON Pointer. */

@@ -125,12 +125,8 @@ class JsonBody {
   }
 
   #recordFault(fault: BodyFault, prefix: string, count: number): BodyFault {
-    if (fault.code !== 'malformed') return { ...fault, pointer: `${prefix}/${count}${fault.pointer}`, record: count }
-    // Positions are those of the body, and cut off is cut off.
-    const position = skipJsonValue(this.#bytes, 0, this.#bytes.length, this.#words)
-    return position < 0
-      ? jsonFault(this.#bytes, 0, this.#bytes.length, -1 - position, count)
-      : { ...fault, record: count }
+    if (fault.code === 'malformed') return { ...fault, record: count }
+    return { ...fault, pointer: `${prefix}/${count}${fault.pointer}`, record: count }
   }
 
   #scalarFault(at: number): BodyFault {

@@ -30,6 +30,7 @@ export class NdjsonRecords extends LinedBody {
   readonly #sink: RecordSink
   readonly #codec: Codec
   #bytes: Uint8Array = new Uint8Array(0)
+  #words: Int32Array = new Int32Array(0)
 
   constructor(sink: RecordSink, codec: Codec) {
     super()
@@ -39,7 +40,7 @@ export class NdjsonRecords extends LinedBody {
 
   protected override use(bytes: Uint8Array, words: Int32Array): void {
     this.#bytes = bytes
-    this.#envelope.use(bytes, words)
+    this.#words = words
   }
 
   protected override isSound(bytes: Uint8Array, end: number): boolean {
@@ -53,6 +54,7 @@ export class NdjsonRecords extends LinedBody {
     const at = skipJsonSpace(bytes, start, end)
     if (at === end) return null
     if (!isSound && !this.#codec.isUtf8(bytes.subarray(start, end))) return NOT_UTF8
+    this.#envelope.use(bytes, this.#words, start)
     const behind = this.#envelope.read(at, end)
     if (behind < 0) return this.#envelope.fault
     if (skipJsonSpace(bytes, behind, end) !== end) return bodyFault('malformed', '', NOT_ONE)

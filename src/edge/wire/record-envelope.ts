@@ -47,16 +47,18 @@ export class RecordEnvelope {
   mayHoldBreaks = true
   #bytes: Uint8Array = new Uint8Array(0)
   #words: Int32Array = new Int32Array(0)
+  #origin = 0
   /** A bit for each field found; where each begins and ends. */
   #seen = 0
   readonly #places = new Int32Array(FIELD_NAMES.length * 2)
   readonly #own = new ByteWriter()
   readonly #tags = new TagTexts()
 
-  /** `words` are those of `bytes`. */
-  use(bytes: Uint8Array, words: Int32Array): void {
+  /** `words` are those of `bytes`. Faults count bytes from `origin` on. */
+  use(bytes: Uint8Array, words: Int32Array, origin = 0): void {
     this.#bytes = bytes
     this.#words = words
+    this.#origin = origin
   }
 
   /** `at` is where the record must begin. Returns the position behind it, or -1: see `fault`. */
@@ -94,7 +96,7 @@ export class RecordEnvelope {
       } else {
         const name = at
         at = skipJsonName(bytes, at, end, this.#words)
-        if (at < 0) return this.#refuseJson(start, end, -1 - at)
+        if (at < 0) return this.#refuseJson(end, -1 - at)
         field = this.#fieldOf(name, at)
         if (field < 0) return -1
       }
@@ -104,7 +106,7 @@ export class RecordEnvelope {
         at < end && bytes[at]! === QUOTE
           ? skipJsonString(bytes, at, end, this.#words)
           : skipJsonValue(bytes, at, end, this.#words)
-      if (at < 0) return this.#refuseJson(start, end, -1 - at)
+      if (at < 0) return this.#refuseJson(end, -1 - at)
       places[field * 2 + 1] = at
       seen |= 1 << field
       if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
@@ -112,7 +114,7 @@ export class RecordEnvelope {
         this.#seen = seen
         return at + 1
       }
-      if (at >= end || bytes[at]! !== COMMA) return this.#refuseJson(start, end, at)
+      if (at >= end || bytes[at]! !== COMMA) return this.#refuseJson(end, at)
       at++
       if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
     }
@@ -282,15 +284,15 @@ export class RecordEnvelope {
     return false
   }
 
-  #refuseJson(start: number, end: number, position: number): -1 {
-    this.fault = jsonFault(this.#bytes, start, end, position)
+  #refuseJson(end: number, position: number): -1 {
+    this.fault = jsonFault(this.#bytes, this.#origin, end, position)
     return -1
   }
 
   /** What stands where a record should is not an object. */
   #refuseKind(start: number, end: number): -1 {
     const behind = skipJsonValue(this.#bytes, start, end, this.#words)
-    if (behind < 0) return this.#refuseJson(start, end, -1 - behind)
+    if (behind < 0) return this.#refuseJson(end, -1 - behind)
     this.fault = bodyFault('invalid', '', 'a record is an object, such as {"value": 1}')
     return -1
   }
