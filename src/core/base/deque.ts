@@ -17,6 +17,11 @@ export class Deque<Item> {
     return this.#count === 0 ? undefined : this.#ring[(this.#first + this.#count - 1) & (this.#ring.length - 1)]
   }
 
+  /** Counted from the first; the caller stays within `count`. */
+  at(index: number): Item {
+    return this.#ring[(this.#first + index) & (this.#ring.length - 1)]!
+  }
+
   push(item: Item): void {
     if (this.#count === this.#ring.length) this.#grow()
     this.#ring[(this.#first + this.#count) & (this.#ring.length - 1)] = item

@@ -38,6 +38,12 @@ export const FETCH_SCAN_BYTES_MAX = 16 * MIB
 export const FETCH_TOPICS_MAX = 64
 export const CURSOR_BYTES_MAX = 8 * KIB
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255
+/**
+ * Batches under an Idempotency-Key that a partition, and a broker, remember: about 60 bytes of memory each. Beyond, the oldest
+ * are forgotten before `idempotencyMs`; the broker's bound leaves every partition its latest thousand.
+ */
+export const IDEMPOTENCY_RANGES_PER_PARTITION_MAX = 1_000_000
+export const IDEMPOTENCY_RANGES_MAX = 4_000_000
 export const PARTITIONS_PER_TOPIC_MAX = 1_024
 export const TOPICS_MAX = 10_000
 export const PRODUCERS_PER_PARTITION_MAX = 50_000

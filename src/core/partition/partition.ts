@@ -1,0 +1,268 @@
+// One replica of one partition, as its leader: a log, the state of its producers and keys, and the high watermark.
+//
+//   append: judge (repeat? next in sequence? expected offset?) → stamp → log → state
+//   synced: high watermark → whoever waits for it
+//   no space: the log ends before the batch again; whoever waits is told, the state is read anew from snapshot and log
+//
+// Offsets are given at once, acknowledgements when committed. With one replica the high watermark is the log's synced end.
+
+import { assert } from '../base/index.ts'
+import { type Damage, Log, type LogConfig, type LogListener, type LogRead, type LogWorld } from '../log/index.ts'
+import { batchBytesOf, lastOffsetDeltaOf, recordCountOf, stampBatch } from '../record/index.ts'
+import type { Appended, AppendRefusal } from './append-outcome.ts'
+import { type CommitFate, HighWatermark } from './high-watermark.ts'
+import { type HeldKey, KeyBudget } from './idempotency-keys.ts'
+import { judge } from './leader.ts'
+import { captureState, type StateCapture } from './producer-snapshot.ts'
+import type { ProducerState } from './producer-state.ts'
+import { SnapshotStore } from './snapshot-store.ts'
+
+export interface PartitionConfig extends LogConfig {
+  idempotencyMs: number
+}
+
+export interface PartitionOptions {
+  folder: string
+  config: PartitionConfig
+  world: LogWorld
+  /** This leader's, later than every earlier one's; durable before it is used. */
+  leaderEpoch: number
+  /** The high watermark has risen, or appended batches were refused. */
+  onAdvance: (partition: Partition) => void
+  /** Shared by all partitions of a broker. */
+  keyBudget?: KeyBudget
+}
+
+const NO_BYTES = new Uint8Array(0)
+
+export class Partition implements LogListener {
+  readonly leaderEpoch: number
+  readonly #world: LogWorld
+  readonly #onAdvance: (partition: Partition) => void
+  readonly #keyBudget: KeyBudget
+  readonly #snapshots: SnapshotStore
+  #config: PartitionConfig
+  #log!: Log
+  #highWatermark = new HighWatermark(0)
+  /** Null while it is read again. */
+  #state: ProducerState | null = null
+  #loading: Promise<void> = Promise.resolve()
+  /** Taken at a roll, saved once what it stands for is durable. */
+  #capture: StateCapture | null = null
+  #saving: Promise<unknown> = Promise.resolve()
+  #bytesAtSnapshot = 0
+  #appendedBytes = 0
+  #isClosed = false
+
+  private constructor(options: PartitionOptions) {
+    this.leaderEpoch = options.leaderEpoch
+    this.#config = options.config
+    this.#world = options.world
+    this.#onAdvance = options.onAdvance
+    this.#keyBudget = options.keyBudget ?? new KeyBudget()
+    this.#snapshots = new SnapshotStore(options.world, options.folder)
+  }
+
+  static async open(options: PartitionOptions): Promise<Partition> {
+    const partition = new Partition(options)
+    await partition.#open(options)
+    return partition
+  }
+
+  async #open({ folder, config, world, leaderEpoch }: PartitionOptions): Promise<void> {
+    this.#log = await Log.open(folder, config, world, this)
+    assert(leaderEpoch >= this.#log.latestEpoch, 'a leader epoch is later than every earlier one')
+    this.#highWatermark = new HighWatermark(this.#log.durableEnd)
+    this.#state = await this.#snapshots.load(this.#log, this.#keyBudget, config.idempotencyMs)
+  }
+
+  get startOffset(): number {
+    return this.#log.startOffset
+  }
+
+  get endOffset(): number {
+    return this.#log.endOffset
+  }
+
+  get highWatermark(): number {
+    return this.#highWatermark.value
+  }
+
+  get damage(): Damage | null {
+    return this.#log.damage
+  }
+
+  /** Bytes of the log on disk. */
+  get bytes(): number {
+    return this.#log.bytes
+  }
+
+  get segmentCount(): number {
+    return this.#log.segmentCount
+  }
+
+  get producerCount(): number {
+    return this.#state?.producers.count ?? 0
+  }
+
+  get keyRangeCount(): number {
+    return this.#state?.keys.count ?? 0
+  }
+
+  /** Batches under Idempotency-Keys forgotten before their time, since the start. */
+  get keyRangesForgottenEarly(): number {
+    return this.#state?.keys.forgottenEarly ?? 0
+  }
+
+  configure(config: PartitionConfig): void {
+    this.#config = config
+    this.#log.configure(config)
+  }
+
+  /** Takes one whole batch, admitted and not stamped yet; its bytes are the log's from here on unless it is refused. */
+  append(batch: Uint8Array, offer: { now: number; expectOffset?: number }): Appended | AppendRefusal {
+    assert(!this.#isClosed && batch.length === batchBytesOf(batch, 0), 'one whole batch for an open partition')
+    const log = this.#log
+    if (log.damage !== null) {
+      return { kind: 'damaged', offset: log.damage.offset, nextReadableOffset: log.damage.nextReadableOffset }
+    }
+    const state = this.#state
+    if (state === null) return { kind: 'loading' }
+    const baseOffset = log.endOffset
+    const appendedAt = Math.max(offer.now, log.appendedAtMax)
+    const expiryMs = this.#config.idempotencyMs
+    const verdict = judge(state, batch, { baseOffset, appendedAt, expectOffset: offer.expectOffset ?? null, expiryMs })
+    if (verdict !== null) return verdict
+    stampBatch(batch, 0, baseOffset, appendedAt, this.leaderEpoch, this.#world.codec)
+    log.append(batch)
+    state.apply(batch, 0, expiryMs)
+    this.#appendedBytes += batch.length
+    const lastOffset = baseOffset + lastOffsetDeltaOf(batch, 0)
+    return { kind: 'appended', baseOffset, lastOffset, count: recordCountOf(batch, 0), appendedAt }
+  }
+
+  /** 'disk-full': the batch was not kept. */
+  whenCommitted(lastOffset: number): 'committed' | Promise<CommitFate> {
+    return this.#highWatermark.wait(lastOffset)
+  }
+
+  /** Batches from the one that holds `from`, all below the high watermark. */
+  read(from: number, bytesMax: number): LogRead | Promise<LogRead> {
+    const end = this.#highWatermark.value
+    if (from > end) return { kind: 'beyond-end', endOffset: end }
+    if (from === end && from >= this.#log.startOffset) return { kind: 'batches', bytes: NO_BYTES, nextOffset: from }
+    return this.#log.read(from, end, bytesMax)
+  }
+
+  /** What is held under a key; some of it may not be committed yet. */
+  keyHeld(keyHash: Uint8Array): HeldKey | null {
+    return this.#state?.keys.held(keyHash) ?? null
+  }
+
+  /** Of the first batch appended at this time or later. */
+  offsetAtTime(ms: number): number | Promise<number> {
+    return this.#log.offsetAtTime(ms)
+  }
+
+  endOffsetOfEpoch(epoch: number): { epoch: number; endOffset: number } | null {
+    return this.#log.endOffsetOfEpoch(epoch)
+  }
+
+  /** Of the leader that appended this offset; of the present one from the end on. */
+  epochAt(offset: number): number {
+    return offset >= this.#log.endOffset ? this.leaderEpoch : this.#log.epochAt(offset)
+  }
+
+  /** Stored bytes between two offsets, roughly: by the average record. */
+  bytesBetween(from: number, to: number): number {
+    const { startOffset, endOffset, bytes } = this.#log
+    if (to <= from || endOffset <= startOffset) return 0
+    return Math.ceil((bytes * (to - from)) / (endOffset - startOffset))
+  }
+
+  /** Segment age, retention, expiry. */
+  async maintain(): Promise<void> {
+    await this.#log.maintain()
+    const nowMs = Math.max(this.#world.clock.now(), this.#log.appendedAtMax)
+    this.#state?.expire(nowMs - this.#config.idempotencyMs)
+    if (this.#log.startOffset > this.#snapshots.newestOffset) await this.#saveNow()
+  }
+
+  /** Durable when resolved. The caller has checked that it is not above the high watermark. */
+  async trim(beforeOffset: number): Promise<void> {
+    assert(beforeOffset <= this.highWatermark, 'only what is committed is trimmed')
+    if (beforeOffset <= this.#log.startOffset) return
+    if (beforeOffset > this.#snapshots.newestOffset) await this.#saveNow()
+    await this.#log.trim(beforeOffset)
+  }
+
+  /** Writes and syncs what was appended, and a snapshot, so that the next start reads little. */
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#loading
+    await this.#log.close()
+    await this.#saving
+    const state = this.#state
+    if (state !== null && state.nextOffset === this.#log.endOffset && this.#log.damage === null) {
+      if (state.nextOffset > this.#snapshots.newestOffset) {
+        await this.#snapshots.save(captureState(state, this.#log.latestEpoch), false)
+      }
+      state.keys.close()
+    }
+  }
+
+  // --- what the log tells ----------------------------------------------------------------------------------------------
+
+  onDurable(end: number): void {
+    if (end <= this.#highWatermark.value) return
+    this.#highWatermark.advance(end)
+    this.#saveCapture()
+    this.#onAdvance(this)
+  }
+
+  onRefused(from: number): void {
+    this.#highWatermark.refuse(from)
+    if (this.#capture !== null && this.#capture.nextOffset > from) this.#capture = null
+    this.#state?.keys.close()
+    this.#state = null
+    if (!this.#isClosed) this.#loading = this.#loading.then(() => this.#reload())
+    this.#onAdvance(this)
+  }
+
+  /** A segment is full. Not every time: no more is written in snapshots than in batches. */
+  onRoll(): void {
+    const state = this.#state
+    if (state === null || this.#appendedBytes - this.#bytesAtSnapshot < this.#snapshots.newestBytes) return
+    this.#bytesAtSnapshot = this.#appendedBytes
+    this.#capture = captureState(state, this.#log.latestEpoch)
+    this.#saveCapture()
+  }
+
+  // --- producer state --------------------------------------------------------------------------------------------------
+
+  async #reload(): Promise<void> {
+    await this.#saving
+    const { endOffset } = this.#log
+    const state = await this.#snapshots.load(this.#log, this.#keyBudget, this.#config.idempotencyMs)
+    assert(endOffset === this.#log.endOffset, 'nothing is appended while the state is read')
+    this.#state = state
+  }
+
+  #saveCapture(): void {
+    const capture = this.#capture
+    if (capture === null || capture.nextOffset > this.#highWatermark.value) return
+    this.#capture = null
+    this.#saving = this.#saving.then(() => this.#snapshots.save(capture, false))
+  }
+
+  /** A durable snapshot of everything committed, before log below it goes. */
+  async #saveNow(): Promise<void> {
+    await this.#loading
+    const state = this.#state
+    if (state === null || state.nextOffset === 0) return
+    const capture = captureState(state, this.#log.latestEpoch)
+    if ((await this.whenCommitted(capture.nextOffset - 1)) !== 'committed') return
+    this.#saving = this.#saving.then(() => this.#snapshots.save(capture, true))
+    await this.#saving
+  }
+}
