@@ -8,6 +8,7 @@ import { RecordAttribute, type RecordSpans } from './record.ts'
 
 const LINE_BREAK = 1
 const NOT_ASCII = 2
+const HIGH_BITS = 0x8080_8080
 const TRAITS = new Uint8Array(256).fill(NOT_ASCII, 0x80)
 TRAITS[0x0a] = LINE_BREAK
 TRAITS[0x0d] = LINE_BREAK
@@ -44,7 +45,7 @@ export class RecordClaims {
   /** JSON is spliced into lines as it is: line breaks between tokens would cut them. */
   #jsonFault(record: RecordSpans): string | null {
     const { value, valueStart, valueEnd } = record
-    const traits = traitsOf(value, valueStart, valueEnd)
+    const traits = traitsOf(value, valueStart, valueEnd, this.#words)
     if ((traits & LINE_BREAK) !== 0) return 'has line breaks in a value said to be JSON'
     if ((traits & NOT_ASCII) !== 0 && !this.#codec.isUtf8(value.subarray(valueStart, valueEnd))) {
       return 'has JSON that is not UTF-8'
@@ -57,7 +58,7 @@ export class RecordClaims {
     const { headers, headersStart, headersEnd } = record
     if (record.headerCount > limits.RECORD_HEADERS_MAX) return 'has too many headers'
     if (headersEnd - headersStart > limits.RECORD_HEADERS_BYTES_MAX) return 'has headers that are too long'
-    const isAscii = (traitsOf(headers, headersStart, headersEnd) & NOT_ASCII) === 0
+    const isAscii = (traitsOf(headers, headersStart, headersEnd, this.#words) & NOT_ASCII) === 0
     let at = headersStart
     for (let part = 0; part < record.headerCount * 2; part++) {
       const partBytes = readVarint(headers, at, headersEnd)
@@ -76,11 +77,22 @@ function tombstoneFault(record: RecordSpans): string | null {
   return hasValue ? 'is a tombstone with a value' : null
 }
 
-function traitsOf(bytes: Uint8Array, at: number, end: number): number {
+/** Four bytes a step where `words` are there: a byte of a word is zero if taking one off it borrows. */
+function traitsOf(bytes: Uint8Array, at: number, end: number, words: Int32Array): number {
   let traits = 0
-  for (; at + 3 < end; at += 4) {
-    traits |= TRAITS[bytes[at]!]! | TRAITS[bytes[at + 1]!]! | TRAITS[bytes[at + 2]!]! | TRAITS[bytes[at + 3]!]!
+  for (; at < end && (at & 3) !== 0; at++) traits |= TRAITS[bytes[at]!]!
+  let high = 0
+  let breaks = 0
+  const wordEnd = Math.min(end >> 2, words.length)
+  for (let word = at >> 2; word < wordEnd; word++, at += 4) {
+    const four = words[word]!
+    const feeds = four ^ 0x0a0a_0a0a
+    const returns = four ^ 0x0d0d_0d0d
+    high |= four
+    breaks |= ((feeds - 0x0101_0101) & ~feeds) | ((returns - 0x0101_0101) & ~returns)
   }
-  while (at < end) traits |= TRAITS[bytes[at++]!]!
+  if ((high & HIGH_BITS) !== 0) traits |= NOT_ASCII
+  if ((breaks & HIGH_BITS) !== 0) traits |= LINE_BREAK
+  for (; at < end; at++) traits |= TRAITS[bytes[at]!]!
   return traits
 }

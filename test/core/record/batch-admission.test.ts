@@ -146,6 +146,20 @@ describe('a value flagged JSON', () => {
   ])('may not be %s', (_, value, detail) => {
     expect(admit(json(value))?.detail).toMatch(detail)
   })
+
+  test('is looked at in every place', () => {
+    for (let before = 0; before < 12; before++) {
+      for (let behind = 0; behind < 12; behind++) {
+        const around = (...middle: number[]): Uint8Array =>
+          json(packed(' '.repeat(before), '"é', Uint8Array.from(middle), '"', ' '.repeat(behind)))
+        expect(admit(around(0x61))).toBeNull()
+        expect(admit(around(0xc3))?.detail).toMatch(/not UTF-8/)
+        expect(admit(json(packed('1', ' '.repeat(before), '\n', ' '.repeat(behind))))?.detail).toMatch(/line breaks/)
+        expect(admit(json(packed('1', ' '.repeat(before), '\r', ' '.repeat(behind))))?.detail).toMatch(/line breaks/)
+        expect(admit(json(packed(' '.repeat(before), '"\u008a\u008d\u010a"', ' '.repeat(behind))))).toBeNull()
+      }
+    }
+  })
 })
 
 test('the topic may bound records more tightly', () => {
