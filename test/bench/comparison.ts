@@ -34,7 +34,7 @@ export interface Pace {
   rounds: number
 }
 
-export const SYNC_METRIC = 'naru_sync_seconds'
+export const SYNC_METRIC = 'naru_log_sync_seconds'
 
 export async function compare(variants: readonly Variant[], pace: Pace): Promise<Measured[]> {
   const runs: LoadRun[] = []

@@ -83,7 +83,7 @@ export async function startOfManySegments(short: boolean): Promise<string[]> {
 export async function recovery(short: boolean): Promise<string[]> {
   const bytes = (short ? 100 : 1_000) * MB
   return onFreshBroker(async (broker, folder) => {
-    await broker.call('PUT', '/v1/topics/big', { partitions: 1, config: { segmentBytes: 2 ** 31 - 1, flush: 'os' } })
+    await broker.call('PUT', '/v1/topics/big', { partitions: 1, config: { segmentBytes: 1 << 30, flush: 'os' } })
     await fill(broker, 'big', bytes)
     await broker.kill()
     const { broker: again, ms } = await timedStart(folder)
