@@ -1,0 +1,14 @@
+export { DataFolder, type DataFolderIdentity } from './data-folder.ts'
+export { type Damage, StorageRefusal } from './damage.ts'
+export {
+  DISK_SPACE_DEFAULTS,
+  type DiskLevel,
+  DiskSpace,
+  type DiskSpaceSettings,
+  type WatermarkSetting,
+} from './disk-space.ts'
+export { type CommitMember, GroupCommit, type SyncRound } from './group-commit.ts'
+export { Log, type LogListener, type LogWorld } from './log.ts'
+export type { LogConfig } from './log-config.ts'
+export type { LogRead } from './log-reader.ts'
+export { segmentBaseOf } from './segment.ts'

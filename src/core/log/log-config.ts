@@ -1,0 +1,12 @@
+export interface LogConfig {
+  /** A segment is sealed before a batch that would make it longer. */
+  readonly segmentBytes: number
+  /** … and when its first batch is older. */
+  readonly segmentMs: number
+  /** -1: kept for ever. */
+  readonly retentionMs: number
+  /** -1: no bound. */
+  readonly retentionBytes: number
+  /** `group`: acknowledged when synced. `os`: when in the page cache, which a power loss may take. */
+  readonly flush: 'group' | 'os'
+}

@@ -1,0 +1,568 @@
+// One append-only log in a folder: the offsets of its ends, and the three places a batch passes through.
+//
+//   append → pending (memory) → write, once a turn → page cache → sync, in a round with other logs → acknowledged
+//              endOffset                            writtenEnd                                       durableEnd
+//
+// A batch is acknowledged (`onDurable`) when it and every name on the way to it are synced; with flush `os` when written. When the
+// disk has no space the file is cut back to its last whole batch, and once that cut is durable everything not written is refused
+// (`onRefused`): a refused batch does not come back after a crash. Truncation and reset are written into the durable mark
+// first, so a crash leaves them wholly done or not begun. Recovery is in recovery.ts, reading in log-reader.ts.
+
+import { assert } from '../base/index.ts'
+import { type Clock, type Codec, type Disk, DiskError, type Events } from '../ports/index.ts'
+import { appendedAtOf, baseOffsetOf, lastOffsetOf, leaderEpochOf } from '../record/index.ts'
+import type { Damage } from './damage.ts'
+import type { DiskSpace } from './disk-space.ts'
+import type { DurableMark, MarkFields } from './durable-mark.ts'
+import type { Epochs } from './epochs.ts'
+import type { CommitMember, GroupCommit, SyncRound } from './group-commit.ts'
+import type { LogConfig } from './log-config.ts'
+import { type LogRead, LogReader } from './log-reader.ts'
+import { finishCut, type LogPoint, marked, recover, type Recovered } from './recovery.ts'
+import { type RetainedSegment, retentionStart } from './retention.ts'
+import { Segment } from './segment.ts'
+import type { SegmentSet } from './segment-set.ts'
+
+export interface LogWorld {
+  readonly disk: Disk
+  readonly codec: Codec
+  readonly clock: Clock
+  readonly events: Events
+  readonly commits: GroupCommit
+  /** Told when a write finds no space. */
+  readonly space?: DiskSpace
+}
+
+export interface LogListener {
+  /** All offsets below `end` are on disk (flush `os`: written); at most once a round. */
+  onDurable(end: number): void
+  /** Batches from `from` on were not kept, for want of space: the log ends at `from` again. */
+  onRefused(from: number): void
+  /** A segment was sealed; all below `end` is written. */
+  onRoll?(end: number): void
+}
+
+/** Batches from this size on are written as they are, smaller ones are joined first. */
+const DIRECT_BYTES = 64 * 1024
+/** Positions in the sparse index are 32 bits. */
+const SEGMENT_BYTES_MAX = 0xffff_ffff
+
+export class Log implements CommitMember {
+  readonly folder: string
+  readonly #world: LogWorld
+  readonly #listener: LogListener
+  readonly #mark: DurableMark
+  readonly #epochs: Epochs
+  readonly #reader: LogReader
+  readonly #damages: Damage[]
+  #config: LogConfig
+  #segments: SegmentSet
+  /** The segment that grows; null: the next write makes one. */
+  #active: Segment | null
+  #startOffset: number
+
+  #pending: Uint8Array[] = []
+  #endOffset: number
+  #appendedAtMax: number
+  readonly #written: LogPoint
+  readonly #syncing: LogPoint
+  readonly #synced: LogPoint
+  #durableEnd: number
+  /** Written since the last round began. */
+  readonly #dirty = new Set<Segment>()
+  #hasNewName = false
+  #isEpochsDirty = false
+  /** A refusal waits until the cut-back file is synced: `cut`, then `syncing`. */
+  #refusal: 'none' | 'cut' | 'syncing' = 'none'
+
+  #isMarkDue = false
+  #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = []
+  /** Truncation, reset, trim, retention and closing happen one after the other. */
+  #exclusive: Promise<void> = Promise.resolve()
+  #isCutting = false
+  #isClosed = false
+
+  static async open(folder: string, config: LogConfig, world: LogWorld, listener: LogListener): Promise<Log> {
+    const recovered = await recover(folder, world)
+    const log = new Log(folder, config, world, listener, recovered)
+    if (recovered.isCountWrong) await log.#findGaps()
+    return log
+  }
+
+  private constructor(folder: string, config: LogConfig, world: LogWorld, listener: LogListener, recovered: Recovered) {
+    this.folder = folder
+    this.#config = config
+    this.#world = world
+    this.#listener = listener
+    this.#mark = recovered.mark
+    this.#epochs = recovered.epochs
+    this.#segments = recovered.segments
+    this.#startOffset = recovered.startOffset
+    this.#damages = recovered.damages
+    const { end } = recovered
+    this.#written = { ...end }
+    this.#syncing = { ...end }
+    this.#synced = { ...end }
+    this.#endOffset = end.end
+    this.#durableEnd = end.end
+    this.#appendedAtMax = end.appendedAtMax
+    const last = this.#segments.last
+    this.#active = last !== null && last.base === end.segmentBase ? last : null
+    this.#reader = new LogReader(this, { codec: world.codec, clock: world.clock, readBuffer: world.commits.readBuffer })
+  }
+
+  get segments(): SegmentSet {
+    return this.#segments
+  }
+
+  get startOffset(): number {
+    return this.#startOffset
+  }
+
+  get endOffset(): number {
+    return this.#endOffset
+  }
+
+  get writtenEnd(): number {
+    return this.#written.end
+  }
+
+  get durableEnd(): number {
+    return this.#durableEnd
+  }
+
+  /** -1: none yet. */
+  get latestEpoch(): number {
+    return this.#epochs.latest
+  }
+
+  get appendedAtMax(): number {
+    return this.#appendedAtMax
+  }
+
+  get bytes(): number {
+    return this.#segments.bytes
+  }
+
+  get segmentCount(): number {
+    return this.#segments.list.length
+  }
+
+  /** The first damage known, by offset. */
+  get damage(): Damage | null {
+    return this.#damages[0] ?? null
+  }
+
+  configure(config: LogConfig): void {
+    this.#config = config
+  }
+
+  append(batch: Uint8Array): void {
+    assert(!this.#isClosed && !this.#isCutting, 'append to a log that is being closed or cut')
+    assert(this.#damages.length === 0, 'append to a damaged log')
+    assert(baseOffsetOf(batch, 0) === this.#endOffset, 'a batch that does not begin at the end of the log')
+    const epoch = leaderEpochOf(batch, 0)
+    if (epoch !== this.#epochs.latest) this.#epochs.note(epoch, this.#endOffset)
+    this.#endOffset = lastOffsetOf(batch, 0) + 1
+    this.#appendedAtMax = Math.max(this.#appendedAtMax, appendedAtOf(batch, 0))
+    if (this.#pending.push(batch) === 1) this.#world.commits.add(this)
+  }
+
+  read(from: number, upTo: number, bytesMax: number): LogRead | Promise<LogRead> {
+    this.#flushBelow(upTo)
+    return this.#reader.read(from, upTo, bytesMax)
+  }
+
+  scan(from: number, upTo: number, visit: (bytes: Uint8Array, at: number) => void): Promise<void> {
+    this.#flushBelow(upTo)
+    return this.#reader.scan(from, upTo, visit)
+  }
+
+  offsetAtTime(ms: number): Promise<number> {
+    this.#flushBelow(this.#endOffset)
+    return this.#reader.offsetAtTime(ms)
+  }
+
+  /** The greatest epoch known here that is not above `epoch`, and where it ends; null when `epoch` is above the latest. */
+  endOffsetOfEpoch(epoch: number): { epoch: number; endOffset: number } | null {
+    return this.#epochs.endOf(epoch, this.#endOffset)
+  }
+
+  /** -1 below the first. */
+  epochAt(offset: number): number {
+    return this.#epochs.at(offset)
+  }
+
+  noteDamage(damage: Damage): void {
+    if (this.#damages.some((known) => known.offset === damage.offset)) return
+    this.#world.events.error('log-damaged', { ...damage })
+    this.#damages.push(damage)
+    this.#damages.sort((a, b) => a.offset - b.offset)
+  }
+
+  // ── group commit ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+  write(gather: Uint8Array): void {
+    if (this.#pending.length === 0 || this.#refusal !== 'none') return
+    const batches = this.#pending
+    this.#pending = []
+    try {
+      this.#writeBatches(batches, gather)
+    } catch (error) {
+      if (!(error instanceof DiskError && error.code === 'no-space')) throw error
+      this.#cutBack()
+    }
+    if (this.#config.flush === 'os') this.#acknowledge(this.#written.end)
+  }
+
+  beginSync(round: SyncRound): boolean {
+    const isCut = this.#refusal === 'cut'
+    const isLazy = this.#config.flush === 'os' && !isCut && this.#waiting.length === 0
+    if (isLazy && [...this.#dirty].every((segment) => segment === this.#active)) return false
+    if (this.#dirty.size === 0 && !this.#hasNewName && !isCut) return false
+    for (const segment of this.#dirty) round.files.push(segment.file())
+    if (this.#isEpochsDirty) round.files.push(this.#epochs.file())
+    if (this.#hasNewName) round.folders.add(this.folder)
+    this.#dirty.clear()
+    this.#isEpochsDirty = false
+    this.#hasNewName = false
+    if (isCut) this.#refusal = 'syncing'
+    Object.assign(this.#syncing, this.#written)
+    return true
+  }
+
+  synced(): void {
+    Object.assign(this.#synced, this.#syncing)
+    this.#isMarkDue = true
+    this.#acknowledge(this.#synced.end)
+    if (this.#refusal === 'syncing') this.#refuse()
+  }
+
+  settle(): void {
+    if (this.#isMarkDue) this.#writeMark()
+    if (this.#waiting.length === 0) return
+    if (this.#isSettled) for (const waiter of this.#waiting.splice(0)) waiter.resolve()
+    else this.#world.commits.add(this)
+  }
+
+  abandon(error: unknown): void {
+    for (const waiter of this.#waiting.splice(0)) waiter.reject(error)
+  }
+
+  // ── cutting, trimming, keeping house ──────────────────────────────────────────────────────────────────────────────
+
+  /** The log ends at `offset`, or at the base of the batch that contains it. Durable when resolved. */
+  truncateTo(offset: number): Promise<void> {
+    return this.#alone(async () => {
+      assert(offset >= this.#startOffset && offset <= this.#endOffset, 'truncation outside the log')
+      await this.#settled()
+      if (offset === this.#endOffset && this.#damages.every((damage) => damage.offset < offset)) return
+      await this.#cut(await this.#pointBelow(offset), this.#startOffset)
+    })
+  }
+
+  /** The log is empty and begins at `offset`. Durable when resolved. */
+  resetTo(offset: number): Promise<void> {
+    return this.#alone(async () => {
+      await this.#settled()
+      await this.#cut({ end: offset, segmentBase: offset, segmentBytes: 0, appendedAtMax: 0, epoch: -1 }, offset)
+    })
+  }
+
+  /** Offsets below `beforeOffset` are gone. Durable when resolved. */
+  trim(beforeOffset: number): Promise<void> {
+    return this.#alone(async () => {
+      assert(beforeOffset <= this.#durableEnd, 'trim of what is not durable yet')
+      await this.#raiseStart(beforeOffset)
+    })
+  }
+
+  /** Seals by age, removes what retention no longer keeps, gives back files and memory that were not used. */
+  maintain(): Promise<void> {
+    return this.#alone(async () => {
+      if (this.#isClosed) return
+      const now = this.#world.clock.now()
+      const active = this.#active
+      if (active !== null && active.bytes > 0 && now - this.#reader.firstAppendedAt(active) >= this.#config.segmentMs)
+        this.#seal()
+      await this.#raiseStart(await this.#retained(now))
+      const isBusy = this.#pending.length > 0 || this.#syncing.end !== this.#synced.end
+      for (const segment of this.#segments.list) segment.rest(isBusy || this.#dirty.has(segment))
+      if (isBusy || this.#isEpochsDirty) return
+      this.#mark.closeFile()
+      this.#epochs.closeFile()
+    })
+  }
+
+  /** Writes and syncs everything and closes the files. After that a start has nothing to check. */
+  close(): Promise<void> {
+    return this.#alone(async () => {
+      if (this.#isClosed) return
+      this.#isClosed = true
+      await this.#settled()
+      for (const segment of this.#segments.list) segment.index.persist()
+      await this.#world.commits.syncNow([this.#mark.writeTwice(this.#fields())], [])
+      this.#mark.closeFile()
+      this.#epochs.closeFile()
+      for (const segment of this.#segments.list) segment.closeFile()
+    })
+  }
+
+  // ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #writeBatches(batches: readonly Uint8Array[], gather: Uint8Array): void {
+    // an epoch must be synced no later than its first batch
+    if (this.#epochs.isDirty) {
+      this.#epochs.write()
+      this.#isEpochsDirty = true
+    }
+    let held = 0
+    for (let i = 0; i < batches.length; i++) {
+      const batch = batches[i]!
+      const isDirect = batch.length >= DIRECT_BYTES
+      const isFull = !this.#fits(batch, held)
+      if (held > 0 && (isFull || isDirect || held + batch.length > gather.length)) {
+        this.#put(gather.subarray(0, held), batches[i - 1]!)
+        held = 0
+      }
+      if (isFull) this.#roll(baseOffsetOf(batch, 0))
+      const segment = this.#active!
+      segment.index.note(baseOffsetOf(batch, 0), segment.bytes + held, appendedAtOf(batch, 0))
+      if (isDirect) {
+        this.#put(batch, batch)
+      } else {
+        gather.set(batch, held)
+        held += batch.length
+      }
+    }
+    if (held > 0) this.#put(gather.subarray(0, held), batches.at(-1)!)
+  }
+
+  #fits(batch: Uint8Array, held: number): boolean {
+    const segment = this.#active
+    if (segment === null) return false
+    const bytes = segment.bytes + held
+    if (bytes === 0) return true
+    if (bytes + batch.length > Math.min(this.#config.segmentBytes, SEGMENT_BYTES_MAX)) return false
+    return !(appendedAtOf(batch, 0) - this.#reader.firstAppendedAt(segment) >= this.#config.segmentMs)
+  }
+
+  /** Whole batches, `last` the last of them. */
+  #put(bytes: Uint8Array, last: Uint8Array): void {
+    const segment = this.#active!
+    segment.file().write(bytes, segment.bytes)
+    this.#dirty.add(segment)
+    segment.warm(segment.bytes, segment.bytes + bytes.length)
+    segment.bytes += bytes.length
+    segment.lastAppendedAt = appendedAtOf(last, 0)
+    if (segment.index.isBlockFull) segment.index.persist()
+    const written = this.#written
+    written.end = lastOffsetOf(last, 0) + 1
+    written.segmentBase = segment.base
+    written.segmentBytes = segment.bytes
+    written.appendedAtMax = Math.max(written.appendedAtMax, segment.lastAppendedAt)
+    written.epoch = leaderEpochOf(last, 0)
+  }
+
+  #roll(base: number): void {
+    this.#seal()
+    const segment = new Segment(this.#world.disk, this.#world.codec, this.folder, base, 0)
+    segment.create()
+    // the name must be durable before what lies under it is acknowledged
+    this.#hasNewName = true
+    this.#segments = this.#segments.with(segment)
+    this.#active = segment
+  }
+
+  #seal(): void {
+    if (this.#active === null) return
+    this.#active.index.persist()
+    this.#active = null
+    this.#listener.onRoll?.(this.#written.end)
+  }
+
+  /** No space: only whole batches stay in the file, and nothing more is written until that is durable. */
+  #cutBack(): void {
+    this.#world.events.warn('log-no-space', { folder: this.folder, endOffset: this.#written.end })
+    this.#world.space?.noteNoSpace()
+    this.#refusal = 'cut'
+    const active = this.#active
+    if (active === null) return
+    active.file().truncate(active.bytes)
+    active.index.cutTo(active.bytes)
+    this.#dirty.add(active)
+  }
+
+  #refuse(): void {
+    const from = this.#written.end
+    this.#refusal = 'none'
+    this.#pending = []
+    this.#endOffset = from
+    this.#appendedAtMax = this.#written.appendedAtMax
+    this.#epochs.cutFrom(from)
+    this.#listener.onRefused(from)
+  }
+
+  #acknowledge(end: number): void {
+    if (end <= this.#durableEnd) return
+    this.#durableEnd = end
+    this.#listener.onDurable(end)
+  }
+
+  /** Readers of what is not in a file yet put it there first. */
+  #flushBelow(upTo: number): void {
+    if (upTo > this.#written.end && this.#pending.length > 0) this.#world.commits.writeNow(this)
+  }
+
+  // ── the mark ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  #fields(): MarkFields {
+    const { end } = this.#synced
+    return marked(this.#startOffset, this.#synced, this.#segments.countWithin(this.#startOffset, end))
+  }
+
+  /** Not synced, and may as well be left out: the one before it is only more careful. */
+  #writeMark(): void {
+    this.#isMarkDue = false
+    try {
+      this.#mark.write(this.#fields())
+    } catch (error) {
+      if (!(error instanceof DiskError && error.code === 'no-space')) throw error
+    }
+  }
+
+  get #isSettled(): boolean {
+    if (this.#pending.length > 0 || this.#refusal !== 'none' || this.#dirty.size > 0) return false
+    return this.#synced.end === this.#written.end && !this.#hasNewName && !this.#isEpochsDirty
+  }
+
+  /** Resolves when all that was appended is synced. */
+  async #settled(): Promise<void> {
+    const { commits } = this.#world
+    if (commits.failure !== null) throw commits.failure.error
+    if (this.#isSettled) return
+    await new Promise<void>((resolve, reject) => {
+      this.#waiting.push({ resolve, reject })
+      commits.add(this)
+    })
+  }
+
+  #alone(job: () => Promise<void>): Promise<void> {
+    const run = this.#exclusive.then(job)
+    this.#exclusive = run.catch(() => {})
+    return run
+  }
+
+  // ── cutting ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  /** The log's state as it was when it ended at `offset`, or at the base of the batch that contains it. */
+  async #pointBelow(offset: number): Promise<LogPoint> {
+    const { list } = this.#segments
+    let i = this.#segments.indexOf(offset)
+    const segment = list[i]
+    let end = offset
+    if (segment !== undefined && segment.base < offset) {
+      const place = await this.#reader.placeOf(segment, offset)
+      end = place.offset
+      if (place.position > 0 && end > this.#startOffset) {
+        return {
+          end,
+          segmentBase: segment.base,
+          segmentBytes: place.position,
+          appendedAtMax: Number.isNaN(place.appendedAtBefore) ? this.#appendedAtMax : place.appendedAtBefore,
+          epoch: this.#epochs.at(end - 1),
+        }
+      }
+    }
+    if (end <= this.#startOffset) {
+      const start = this.#startOffset
+      const epoch = this.#epochs.at(start - 1)
+      return { end: start, segmentBase: start, segmentBytes: 0, appendedAtMax: this.#appendedAtMax, epoch }
+    }
+    const before = list[--i]!
+    const appendedAt = await this.#reader.lastAppendedAt(before)
+    return {
+      end,
+      segmentBase: before.base,
+      segmentBytes: before.bytes,
+      appendedAtMax: Number.isNaN(appendedAt) ? this.#appendedAtMax : appendedAt,
+      epoch: this.#epochs.at(end - 1),
+    }
+  }
+
+  async #cut(point: LogPoint, startOffset: number): Promise<void> {
+    const { commits } = this.#world
+    this.#isCutting = true
+    const segmentCount = this.#segments.countWithin(startOffset, point.end)
+    const fields = { ...marked(startOffset, point, segmentCount), cutting: true }
+    await commits.syncNow([this.#mark.writeTwice(fields)], [])
+    // what comes next goes into a file of its own: stale blocks of the cut file can then never pass for it
+    this.#active = null
+    this.#segments = await finishCut(this.#segments, this.#mark, fields, this.#epochs, this.folder, commits)
+    this.#reader.forgetPlaces()
+    for (const known of [this.#written, this.#syncing, this.#synced]) Object.assign(known, point)
+    this.#startOffset = startOffset
+    this.#endOffset = point.end
+    this.#durableEnd = point.end
+    this.#appendedAtMax = point.appendedAtMax
+    const left = this.#damages.filter((damage) => damage.offset < point.end && damage.offset >= startOffset)
+    this.#damages.length = 0
+    this.#damages.push(...left)
+    this.#isCutting = false
+  }
+
+  async #raiseStart(offset: number): Promise<void> {
+    if (offset <= this.#startOffset) return
+    const isWhole = offset === this.#endOffset && this.#isSettled
+    this.#startOffset = offset
+    const gone = this.#segments.below(offset, isWhole ? offset : Number.POSITIVE_INFINITY)
+    if (isWhole) {
+      this.#seal()
+      for (const point of [this.#written, this.#syncing, this.#synced]) {
+        point.segmentBase = offset
+        point.segmentBytes = 0
+      }
+    }
+    // first the mark, then the files: a missing file that the mark still counts would be damage
+    await this.#world.commits.syncNow([this.#mark.writeTwice(this.#fields())], [])
+    this.#segments = this.#segments.without(new Set(gone))
+    this.#reader.forgetPlaces()
+    const left = this.#damages.filter((damage) => damage.nextReadableOffset > offset)
+    this.#damages.length = 0
+    this.#damages.push(...left)
+    for (const segment of gone) {
+      segment.remove()
+      if (gone.length > 1) await new Promise<void>((resolve) => this.#world.clock.nextTurn(resolve))
+    }
+  }
+
+  async #retained(now: number): Promise<number> {
+    const config = this.#config
+    if (config.retentionMs < 0 && config.retentionBytes < 0) return this.#startOffset
+    const { list } = this.#segments
+    const oldest: RetainedSegment[] = []
+    let start = this.#startOffset
+    for (let i = 0; i < list.length && list[i] !== this.#active; i++) {
+      const segment = list[i]!
+      const end = list[i + 1]?.base ?? this.#written.end
+      const lastAppendedAt = config.retentionMs < 0 ? Number.NaN : await this.#reader.lastAppendedAt(segment)
+      oldest.push({ end, bytes: segment.bytes, lastAppendedAt })
+      start = retentionStart(this.#startOffset, oldest, this.bytes, this.#synced.end, config, now)
+      if (start < end) break
+    }
+    return start
+  }
+
+  /** The mark counts other segments than there are: those whose ends no longer meet have lost something. */
+  async #findGaps(): Promise<void> {
+    const { list } = this.#segments
+    for (let i = 0; i + 1 < list.length; i++) {
+      const next = list[i + 1]!
+      const end = await this.#reader.walkEnd(list[i]!)
+      if (end.offset >= next.base) continue
+      const detail = 'the segments do not meet'
+      this.noteDamage({ offset: end.offset, nextReadableOffset: next.base, path: next.path, detail })
+    }
+    for (const segment of list) segment.closeFile()
+  }
+}
