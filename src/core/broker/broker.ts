@@ -6,7 +6,7 @@
 
 import { isInternalName, isName, type TopicId } from '../base/index.ts'
 import type { ClusterCommand, ClusterImage, TopicDefaults } from '../cluster/index.ts'
-import { DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
+import { DataFolder, type DataFolderIdentity, DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
 import type { Clock, Codec, Disk, Events, Meter, Random } from '../ports/index.ts'
 import { BatchBuilder, type BatchCompression } from '../record/index.ts'
 import { type FetchPosition, FetchSession } from './fetch.ts'
@@ -17,6 +17,7 @@ import { Metadata, type MetadataReply } from './metadata.ts'
 import { ProduceSession } from './produce.ts'
 import { admitBatches, appendBatches } from './produce-batches.ts'
 import type { ProduceOutcome, ProduceRequest } from './produce-request.ts'
+import { type NewProducer, ProducerIds } from './producer-ids.ts'
 import type { FetchRefusal, PlaceRefusal, ProduceRefusal } from './refusal.ts'
 import { type Replica, Replicas } from './replicas.ts'
 import { TopicRoute } from './routing.ts'
@@ -40,6 +41,8 @@ export interface BrokerSettings {
   autoCreateTopics: boolean
   /** What a topic has where its creator says nothing. */
   topicDefaults: TopicDefaults
+  /** Names the edge keeps in the data folder: the lock. */
+  foreignFiles: readonly string[]
 }
 
 export interface BrokerStatus {
@@ -61,6 +64,8 @@ export class Broker {
   readonly #commits: GroupCommit
   #metadata!: Metadata
   #replicas!: Replicas
+  #producerIds!: ProducerIds
+  #identity!: DataFolderIdentity
   #maintenance!: Maintenance
   #phase: BrokerStatus['phase'] = 'starting'
   #stickyTurns = 0
@@ -84,8 +89,11 @@ export class Broker {
 
   async #start(): Promise<void> {
     const { disk, clock, codec, events, random, settings, halt } = this.#options
-    const world: LogWorld = { disk, codec, clock, events, commits: this.#commits }
+    const folder = await DataFolder.open({ disk, codec, random, events }, {}, settings.foreignFiles)
+    this.#identity = folder.identity
+    const world: LogWorld = { disk, codec, clock, events, commits: this.#commits, space: this.#space }
     this.#metadata = await Metadata.open(world, random, settings.topicDefaults, halt)
+    this.#producerIds = new ProducerIds(this.#metadata)
     this.#replicas = new Replicas({
       world,
       space: this.#space,
@@ -103,6 +111,10 @@ export class Broker {
       topics: this.#metadata.image.topicCount,
       partitions: this.#replicas.count,
     })
+  }
+
+  get identity(): DataFolderIdentity {
+    return this.#identity
   }
 
   get image(): ClusterImage {
@@ -144,6 +156,11 @@ export class Broker {
   /** Decides a command; resolves once it is committed and the replicas have followed. */
   async submit(command: ClusterCommand): Promise<MetadataReply> {
     return this.#phase === 'ready' ? this.#metadata.submit(command) : { kind: 'closing' }
+  }
+
+  /** A new identity for a producer that numbers its batches. */
+  async newProducer(): Promise<NewProducer> {
+    return this.#phase === 'ready' ? this.#producerIds.next() : { kind: 'closing' }
   }
 
   /** The live replicas and configuration of a topic, or why there are none. */
@@ -211,7 +228,9 @@ export class Broker {
     const reply = await this.submit({ kind: 'create-topic', name: request.topic, isAuto: true })
     if (reply.kind === 'recently-deleted') return { ...refusal, recentlyDeleted: true }
     if (reply.kind === 'too-many-topics') return { kind: 'too-many-topics', topicsMax: reply.topicsMax }
-    if (reply.kind === 'no-space') return this.#space.refusal()
+    if (reply.kind === 'no-space') {
+      return { kind: 'disk-low', freeBytes: this.#space.freeBytes, freeBytesMin: this.#space.freeBytesMin }
+    }
     const route = this.routeOf(request.topic)
     if (!(route instanceof TopicRoute)) return this.#phase === 'ready' ? route : { kind: 'closing' }
     const created = reply.kind === 'created'

@@ -57,10 +57,11 @@ export async function startOf(
       const entry = entryFor(topic, partition, start.entries)
       if (entry === null) return live.startOffset
       if (entry.epoch !== null) {
+        // What the cursor had read ended with this epoch; here that epoch ended earlier, so it read something else.
         const end = live.endOffsetOfEpoch(entry.epoch)
-        if (end !== null && end < entry.offset) {
-          if (clamp) return end
-          return { kind: 'diverged', topic: topic.name, partition, offset: entry.offset, nearestOffset: end }
+        if (end !== null && end.endOffset < entry.offset) {
+          if (clamp) return end.endOffset
+          return { kind: 'diverged', topic: topic.name, partition, offset: entry.offset, nearestOffset: end.endOffset }
         }
       }
       return placed(topic, replica, entry.offset, clamp)

@@ -5,7 +5,7 @@
 // then renamed: a name that ends in `.snapshot` is complete or damaged, never half made.
 
 import { assert } from '../base/index.ts'
-import { type DamagedLog, Log, type LogConfig, type LogListener, type LogWorld } from '../log/index.ts'
+import { type Damage, Log, type LogConfig, type LogListener, type LogWorld } from '../log/index.ts'
 import type { Journal, JournalAppended, JournalListener, JournalRefusal } from '../machine/index.ts'
 import {
   BatchAttribute,
@@ -45,8 +45,7 @@ export class LocalJournal implements Journal, LogListener {
   static async open(folder: string, world: LogWorld): Promise<LocalJournal> {
     const relay = new ListenerRelay()
     const log = await Log.open(folder, CONFIG, world, relay)
-    if (log.damage !== null)
-      throw new StartRefused(`the metadata log in ${folder} is damaged: ${damageText(log.damage)}`)
+    if (log.damage !== null) throw new StartRefused(`the metadata log is damaged: ${damageText(log.damage)}`)
     const journal = new LocalJournal(folder, log, world)
     await journal.#markEpoch(relay)
     relay.next = journal
@@ -229,8 +228,8 @@ class ListenerRelay implements LogListener {
   }
 }
 
-function damageText(damage: DamagedLog): string {
-  return JSON.stringify(damage)
+function damageText({ path, offset, detail }: Damage): string {
+  return `${path} cannot be read at offset ${offset} (${detail}); restore the folder from a backup`
 }
 
 function isNoSpace(error: unknown): boolean {

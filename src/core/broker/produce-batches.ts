@@ -88,7 +88,7 @@ export async function appendPatiently(
   expectOffset: number | null,
 ): Promise<ReturnType<Replica['append']>> {
   let appended = replica.append(batch, expectOffset)
-  if (appended.kind !== 'sequence-gap') return appended
+  if (appended.kind !== 'sequence-gap' || !appended.isAhead) return appended
   const deadlineMs = host.monotonicMs() + limits.PRODUCER_GAP_WAIT_MS
   while (appended.kind === 'sequence-gap' && host.monotonicMs() < deadlineMs) {
     await host.advanced(replica, deadlineMs)

@@ -312,7 +312,7 @@ export class ProduceSession {
         }
         const batch = lane.batches[0]!
         const appended = lane.replica.append(batch, this.#request.expectOffset)
-        if (appended.kind === 'sequence-gap') {
+        if (appended.kind === 'sequence-gap' && appended.isAhead) {
           this.#isAppending = true
           this.#appended = this.#appendAfterGap(lane, batch).then(() => {
             this.#isAppending = false

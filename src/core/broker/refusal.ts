@@ -23,8 +23,9 @@ export type ProduceRefusal =
   | { kind: 'producer-fenced'; currentEpoch: number }
   | { kind: 'sequence-gap'; expectedSequence: number }
   | { kind: 'producer-unknown' }
+  /** The partition is reading its producers' state again, after the disk refused a write. */
+  | { kind: 'loading' }
   | { kind: 'key-conflict'; first: readonly PartitionResult[] }
-  | { kind: 'too-many-producers'; producersMax: number }
   /** Appended, but its fate was not known in time. */
   | { kind: 'ack-timeout'; timeoutMs: number }
 
@@ -53,6 +54,8 @@ export function produceRefusalOf(refusal: AppendRefusal, topic: string, partitio
       return { ...refusal, topic, partition }
     case 'offset-mismatch':
       return { ...refusal, partition }
+    case 'key-conflict':
+      return { kind: 'key-conflict', first: [] }
     default:
       return refusal
   }

@@ -7,9 +7,19 @@ import type { Command } from 'commander'
 import { Registry } from 'prom-client'
 import { Broker, StartRefused } from '../../core/broker/index.ts'
 import { checkTopicConfig } from '../../core/cluster/index.ts'
+import { StorageRefusal } from '../../core/log/index.ts'
 import { DiskError } from '../../core/ports/index.ts'
 import { type Config, flagOf, resolveConfig, SETTINGS, variableOf } from '../config.ts'
-import { HostDisk, hostClock, hostCodec, hostEvents, hostMeter, hostRandom, lockFolder } from '../host/index.ts'
+import {
+  HostDisk,
+  hostClock,
+  hostCodec,
+  hostEvents,
+  hostMeter,
+  hostRandom,
+  LOCK_FILES,
+  lockFolder,
+} from '../host/index.ts'
 import { type HttpServer, startServer } from '../http/index.ts'
 import { watchLoop } from '../metrics/index.ts'
 import { CommandFailed } from './output.ts'
@@ -94,11 +104,16 @@ async function startBroker(
       codec: hostCodec,
       meter,
       events,
-      settings: { autoCreateTopics: config.autoCreateTopics, topicDefaults: topicDefaultsOf(config) },
+      settings: {
+        autoCreateTopics: config.autoCreateTopics,
+        topicDefaults: topicDefaultsOf(config),
+        foreignFiles: LOCK_FILES,
+      },
       halt,
     })
   } catch (error) {
-    if (error instanceof StartRefused || error instanceof DiskError) throw new CommandFailed(error.message)
+    if (error instanceof StartRefused || error instanceof StorageRefusal || error instanceof DiskError)
+      throw new CommandFailed(error.message)
     throw error
   }
 }

@@ -9,6 +9,9 @@ import { Database, SQLiteError } from 'bun:sqlite'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
+/** What the lock leaves in the folder. */
+export const LOCK_FILES: readonly string[] = ['lock', 'lock.holder', 'lock-journal']
+
 export type FolderLock = { kind: 'locked'; release: () => void } | { kind: 'held'; holder: string }
 
 export function lockFolder(folder: string): FolderLock {
