@@ -20,7 +20,13 @@ import {
 } from '../record/index.ts'
 import { StartRefused } from './start-refused.ts'
 
-const CONFIG: LogConfig = { segmentBytes: 16 << 20, segmentMs: -1, retentionMs: -1, retentionBytes: -1, flush: 'group' }
+const CONFIG: LogConfig = {
+  segmentBytes: 16 << 20,
+  segmentMs: Number.MAX_SAFE_INTEGER,
+  retentionMs: -1,
+  retentionBytes: -1,
+  flush: 'group',
+}
 const SNAPSHOT = /^(\d{20})\.snapshot$/
 const SNAPSHOT_RECORDS_PER_TURN = 1_000
 
