@@ -43,13 +43,11 @@ export class SnapshotStore {
       state = await this.#read(this.newestOffset, log, budget)
       if (state === null) this.#drop(this.#offsets.pop()!)
     }
-    if (state === null) {
-      state = new ProducerState(log.startOffset, budget)
-      // What is older has expired already.
-      if (log.endOffset > log.startOffset) state.nextOffset = await log.offsetAtTime(log.appendedAtMax - expiryMs)
-    }
-    const from = Math.max(state.nextOffset, log.startOffset)
-    const loaded = state
+    let from = log.startOffset
+    if (state !== null) from = Math.max(from, state.nextOffset)
+    // What is older has expired already.
+    else if (from < log.endOffset) from = await log.offsetAtTime(log.appendedAtMax - expiryMs)
+    const loaded = state ?? new ProducerState(0, budget)
     if (from < log.endOffset) await log.scan(from, log.endOffset, (bytes, at) => loaded.apply(bytes, at, expiryMs))
     loaded.nextOffset = log.endOffset
     return loaded
