@@ -1,0 +1,404 @@
+// A disk on which syncing many small files costs about as much as syncing one.
+//
+// Syncing a file costs a round trip to the device each (measured: 1 file 0.2 to 0.4 ms, 256 files 22 to 45 ms). When a set has
+// several files with little in each, what they got since they were last durable is written to one journal, and that is synced
+// instead. The files themselves are synced in the background, one after the other, before the journal's half is used again.
+// A set of few files, or one with much to write, is synced as it is: big writes should reach the device once.
+//
+// Replaying the journal on start must give what was durable, so the order of things matters:
+//   - while the journal holds something of a file, a change that its replay would undo (an overwrite, a cut) goes through the
+//     journal too, however few files there are;
+//   - a removed file is forgotten by the journal once its removal is durable, and before that is reported (`syncFolder`);
+//   - a file that the journal holds something of is not renamed: no log renames its segments.
+// One sync or journal entry is under way at a time; the caller gathers. After a failure every sync fails.
+
+import { assert } from '../base/index.ts'
+import { type Codec, type Disk, DiskError, type DiskFile, type Events, type Random } from '../ports/index.ts'
+import { HALF_BYTES_MIN, type HalfNumber, Journal } from './journal.ts'
+import { BLOCK_BYTES, type JournalItem, type Range } from './journal-entry.ts'
+import { replayJournal } from './journal-replay.ts'
+import { FileState, JournaledFile, NOT_TRUNCATED } from './journaled-file.ts'
+
+export interface JournalSettings {
+  /** Sets of fewer files are synced as they are. */
+  filesMin: number
+  /** So are sets with more to write than this a file, on average. */
+  bytesPerFileMax: number
+  /** At most; less on a small volume. */
+  halfBytes: number
+}
+
+export const JOURNAL_DEFAULTS: JournalSettings = {
+  filesMin: 3,
+  bytesPerFileMax: 64 * 1024,
+  halfBytes: 64 * 1024 * 1024,
+}
+
+/** The journal takes no more than this of a volume, with both halves. */
+const VOLUME_SHARE = 1 / 64
+
+interface World {
+  codec: Codec
+  random: Random
+  events: Events
+}
+
+/** Where in a file the journal holds something. */
+type Held = Range
+
+export class JournaledDisk implements Disk {
+  readonly #disk: Disk
+  readonly #settings: JournalSettings
+  readonly #isJournaled: (path: string) => boolean
+  /** Null where the volume has no room for one. */
+  readonly #journal: Journal | null
+  readonly #states = new Map<string, FileState>()
+  /** By path, what each half holds. */
+  readonly #held: readonly [Map<string, Held>, Map<string, Held>] = [new Map(), new Map()]
+  /** Removed paths that the journal still holds, by the folder whose sync makes the removal durable. */
+  readonly #removedFrom = new Map<string, Set<string>>()
+  /** Removed files that the journal holds something of: until that is forgotten they may come back, and are synced like others. */
+  readonly #leaving = new Set<FileState>()
+  /** Syncs the files of the inactive half; null when that half is free. */
+  #checkpoint: Promise<void> | null = null
+  #isCheckpointDone = false
+  #turn: Promise<void> = Promise.resolve()
+  #failure: { error: unknown } | null = null
+
+  private constructor(
+    disk: Disk,
+    journal: Journal | null,
+    settings: JournalSettings,
+    isJournaled: (path: string) => boolean,
+  ) {
+    this.#disk = disk
+    this.#journal = journal
+    this.#settings = settings
+    this.#isJournaled = isJournaled
+  }
+
+  /** Replays what an earlier owner left. `isJournaled` names the files that may go through the journal. */
+  static async open(
+    disk: Disk,
+    { codec, random, events }: World,
+    isJournaled: (path: string) => boolean,
+    settings: JournalSettings = JOURNAL_DEFAULTS,
+  ): Promise<JournaledDisk> {
+    const { entries, missing } = Journal.read(disk, codec)
+    if (missing > 0) events.error('journal-damaged', { missingEntries: missing, readableEntries: entries.length })
+    if (entries.length > 0) events.info('journal-replayed', { ...(await replayJournal(disk, entries)) })
+    const halfBytes = Math.min(settings.halfBytes, blocksBelow((disk.space().totalBytes * VOLUME_SHARE) / 2))
+    let journal: Journal | null = null
+    try {
+      if (halfBytes >= HALF_BYTES_MIN) journal = await Journal.create(disk, codec, random, halfBytes)
+    } catch (error) {
+      if (!(error instanceof DiskError && error.code === 'no-space')) throw error
+    }
+    if (journal === null) events.warn('journal-off', { halfBytes, freeBytes: disk.space().freeBytes })
+    return new JournaledDisk(disk, journal, settings, isJournaled)
+  }
+
+  /** Makes the files durable in themselves, so that the next start has nothing to replay. No sync may be under way. */
+  async close(): Promise<void> {
+    await this.#exclusively(() => this.#drain())
+    this.#journal?.close()
+  }
+
+  list(folder: string): string[] {
+    return this.#disk.list(folder)
+  }
+
+  exists(path: string): boolean {
+    return this.#disk.exists(path)
+  }
+
+  createFolder(folder: string): void {
+    this.#disk.createFolder(folder)
+  }
+
+  space(): { freeBytes: number; totalBytes: number } {
+    return this.#disk.space()
+  }
+
+  open(path: string, mode: 'read' | 'write' | 'create'): DiskFile {
+    if (this.#journal === null || !this.#isJournaled(path)) return this.#disk.open(path, mode)
+    const state = this.#states.get(path) ?? this.#newState(path, mode === 'create')
+    return new JournaledFile(state, (released) => this.#dropUnused(released))
+  }
+
+  rename(from: string, to: string): void {
+    const held = [...this.#heldBelow(from), ...this.#heldBelow(to)]
+    assert(held.length === 0, () => `rename of ${held.join(', ')}, of which the journal holds something`)
+    this.#disk.rename(from, to)
+    for (const [path, state] of this.#statesBelow(to)) this.#detach(path, state)
+    for (const [path, state] of this.#statesBelow(from)) {
+      this.#states.delete(path)
+      state.path = to + path.slice(from.length)
+      this.#states.set(state.path, state)
+    }
+  }
+
+  remove(path: string): void {
+    const held = this.#heldBelow(path)
+    for (const [below, state] of this.#statesBelow(path)) this.#detach(below, state)
+    this.#disk.remove(path)
+    if (held.size === 0) return
+    const removed = this.#removedFrom.getOrInsertComputed(folderOf(path), () => new Set())
+    for (const below of held) removed.add(below)
+  }
+
+  async sync(files: readonly DiskFile[]): Promise<void> {
+    const plain = files.filter((file) => !(file instanceof JournaledFile))
+    const states = new Set(files.filter((file) => file instanceof JournaledFile).map(({ state }) => state))
+    await Promise.all([
+      plain.length > 0 ? this.#disk.sync(plain) : null,
+      states.size > 0 ? this.#exclusively(() => this.#syncStates(states)) : null,
+    ])
+  }
+
+  async syncFolder(folder: string): Promise<void> {
+    if (!this.#removedFrom.has(folder)) await this.#disk.syncFolder(folder)
+    else
+      await this.#exclusively(async () => {
+        const removed = [...(this.#removedFrom.get(folder) ?? [])]
+        await this.#disk.syncFolder(folder)
+        await this.#forget(folder, removed)
+      })
+  }
+
+  // --- one at a time -----------------------------------------------------------------------------------------------------
+
+  async #syncStates(files: ReadonlySet<FileState>): Promise<void> {
+    let journaled: FileState[] = []
+    const fitting = await this.#fitting(() => {
+      journaled = this.#chooseJournaled(files)
+      return journaled.map(writtenItem)
+    })
+    if (fitting === null) {
+      await this.#drain()
+      journaled = []
+    }
+    const chosen = new Set(journaled)
+    const asTheyAre = [...files].filter((state) => state.needsSync && !chosen.has(state))
+    const writing = fitting === null || fitting.length === 0 ? null : this.#append(fitting)
+    for (const state of files) state.taken()
+    await Promise.all([asTheyAre.length > 0 ? this.#disk.sync(asTheyAre.map(({ file }) => file)) : null, writing])
+    for (const state of asTheyAre) state.isProved = true
+  }
+
+  #chooseJournaled(states: ReadonlySet<FileState>): FileState[] {
+    const able = [...states].filter((state) => state.isPending && state.isProved && !state.isRemoved)
+    let bytes = 0
+    for (const state of able) bytes += state.pendingBytes
+    const isWorthIt = able.length >= this.#settings.filesMin && bytes <= able.length * this.#settings.bytesPerFileMax
+    return isWorthIt ? able : able.filter((state) => this.#wouldBeUndone(state))
+  }
+
+  /** Whether a replay of what the journal holds would undo what is pending, were the file synced as it is. */
+  #wouldBeUndone(state: FileState): boolean {
+    const { ranges, truncatedTo } = state.pending
+    return this.#held.some((half) => {
+      const held = half.get(state.path)
+      if (held === undefined) return false
+      return truncatedTo < held.end || ranges.some(({ position, end }) => position < held.end && end > held.position)
+    })
+  }
+
+  /** The items, once there is room for them as they are then; null when there can be none. */
+  async #fitting(itemsNow: () => JournalItem[]): Promise<JournalItem[] | null> {
+    const journal = this.#journal!
+    for (;;) {
+      const items = itemsNow()
+      if (items.length === 0 || journal.hasRoom(items)) return items
+      if (journal.isFresh) return null
+      await this.#turnOver()
+    }
+  }
+
+  /** Goes on in the other half as soon as that is free, and begins to free this one. */
+  async #turnOver(): Promise<void> {
+    const journal = this.#journal!
+    if (this.#checkpoint !== null) {
+      await this.#checkpointed()
+      await this.#append([])
+    }
+    const full = journal.active
+    journal.turn()
+    this.#isCheckpointDone = false
+    this.#checkpoint = this.#syncHeld(full).then(
+      () => void (this.#isCheckpointDone = true),
+      (error: unknown) => this.#fail(error),
+    )
+  }
+
+  async #checkpointed(): Promise<void> {
+    await this.#checkpoint
+    this.#throwFailure()
+  }
+
+  /** Writes one entry; with it goes the news that the other half is not needed any more. */
+  async #append(items: readonly JournalItem[]): Promise<void> {
+    const journal = this.#journal!
+    const isOtherFree = this.#checkpoint === null || this.#isCheckpointDone
+    const other: HalfNumber = journal.active === 0 ? 1 : 0
+    const oldest = journal.firstSequenceOf(isOtherFree ? journal.active : other)
+    const held = this.#held[journal.active]
+    for (const item of items) if (item.kind === 'written') hold(held, item)
+    await journal.append(items, oldest, (path, position, data) => {
+      const count = this.#states.get(path)!.file.read(data, position)
+      assert(count === data.length, 'a file shorter than what was written to it')
+    })
+    for (const item of items) if (item.kind === 'forgotten') for (const half of this.#held) half.delete(item.path)
+    this.#closeLeft()
+    if (isOtherFree && this.#checkpoint !== null) {
+      this.#checkpoint = null
+      this.#release(other)
+    }
+  }
+
+  /** Every file durable in itself, and nothing left in the journal that a replay would apply. */
+  async #drain(): Promise<void> {
+    const journal = this.#journal
+    if (journal === null || this.#held.every((half) => half.size === 0)) return
+    await this.#checkpointed()
+    await this.#syncHeld(journal.active)
+    await journal.append([], journal.nextSequence, () => {})
+    this.#checkpoint = null
+    this.#release(0)
+    this.#release(1)
+  }
+
+  /** One after the other: the device's queue belongs to those who wait for an acknowledgement. */
+  async #syncHeld(half: HalfNumber): Promise<void> {
+    for (const path of [...this.#held[half].keys()]) {
+      const state = this.#states.get(path)
+      if (state !== undefined) await this.#disk.sync([state.file])
+    }
+    for (const { file } of [...this.#leaving]) await this.#disk.sync([file])
+  }
+
+  #release(half: HalfNumber): void {
+    const paths = [...this.#held[half].keys()]
+    this.#held[half].clear()
+    for (const path of paths) {
+      const state = this.#states.get(path)
+      if (state !== undefined) this.#dropUnused(state)
+    }
+    for (const [folder, removed] of this.#removedFrom) {
+      for (const path of removed) if (!this.#isHeld(path)) removed.delete(path)
+      if (removed.size === 0) this.#removedFrom.delete(folder)
+    }
+    this.#closeLeft()
+  }
+
+  async #forget(folder: string, removed: readonly string[]): Promise<void> {
+    const fitting = await this.#fitting(() => {
+      // one that was made anew and has gone through the journal since is cut to nothing there, which is as good
+      const paths = removed.filter((path) => this.#isHeld(path) && this.#states.get(path)?.replacesHeld !== false)
+      return paths.map((path) => ({ kind: 'forgotten', path }))
+    })
+    if (fitting === null) await this.#drain()
+    else if (fitting.length > 0) await this.#append(fitting)
+    const left = this.#removedFrom.get(folder)
+    for (const path of removed) left?.delete(path)
+    if (left?.size === 0) this.#removedFrom.delete(folder)
+  }
+
+  #exclusively(run: () => Promise<void>): Promise<void> {
+    const ran = this.#turn.then(async () => {
+      this.#throwFailure()
+      try {
+        await run()
+      } catch (error) {
+        this.#fail(error)
+      }
+      // a checkpoint may have failed meanwhile, and has nobody else to tell
+      this.#throwFailure()
+    })
+    this.#turn = ran.catch(() => {})
+    return ran
+  }
+
+  #fail(error: unknown): void {
+    this.#failure ??= { error }
+  }
+
+  #throwFailure(): void {
+    if (this.#failure !== null) throw this.#failure.error
+  }
+
+  // --- what is known of files --------------------------------------------------------------------------------------------
+
+  #newState(path: string, mayCreate: boolean): FileState {
+    const isNew = mayCreate && !this.#disk.exists(path)
+    const state = new FileState(path, this.#disk.open(path, mayCreate ? 'create' : 'write'), isNew)
+    // what the journal holds is of a file removed before: a replay must not mix the two
+    if (this.#isHeld(path)) state.replaceHeld()
+    this.#states.set(path, state)
+    return state
+  }
+
+  #isHeld(path: string): boolean {
+    return this.#held.some((half) => half.has(path))
+  }
+
+  #heldBelow(path: string): Set<string> {
+    const below = this.#held.flatMap((half) => [...half.keys()].filter((held) => isBelow(held, path)))
+    return new Set(below)
+  }
+
+  #statesBelow(path: string): [string, FileState][] {
+    return [...this.#states].filter(([other]) => isBelow(other, path))
+  }
+
+  /** The path names another file from now on, or none. */
+  #detach(path: string, state: FileState): void {
+    state.isRemoved = true
+    this.#states.delete(path)
+    if (this.#isHeld(path)) this.#leaving.add(state)
+    this.#dropUnused(state)
+  }
+
+  #dropUnused(state: FileState): void {
+    if (state.handles > 0) return
+    if (state.isRemoved ? this.#leaving.has(state) : state.isPending || this.#isHeld(state.path)) return
+    if (!state.isRemoved) this.#states.delete(state.path)
+    state.file.close()
+  }
+
+  #closeLeft(): void {
+    for (const state of this.#leaving) {
+      if (this.#isHeld(state.path)) continue
+      this.#leaving.delete(state)
+      this.#dropUnused(state)
+    }
+  }
+}
+
+function writtenItem(state: FileState): JournalItem {
+  return { kind: 'written', path: state.path, size: state.file.size(), ...state.pending }
+}
+
+function hold(half: Map<string, Held>, { path, ranges, truncatedTo }: JournalItem & { kind: 'written' }): void {
+  const held = half.get(path) ?? { position: Infinity, end: 0 }
+  // a replayed cut would take away all that comes after it
+  if (truncatedTo !== NOT_TRUNCATED) held.end = Infinity
+  for (const range of ranges) {
+    held.position = Math.min(held.position, range.position)
+    held.end = Math.max(held.end, range.end)
+  }
+  if (truncatedTo !== NOT_TRUNCATED) held.position = Math.min(held.position, truncatedTo)
+  half.set(path, held)
+}
+
+function folderOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf('/'), 0))
+}
+
+function isBelow(path: string, folderOrFile: string): boolean {
+  return path === folderOrFile || path.startsWith(`${folderOrFile}/`)
+}
+
+function blocksBelow(bytes: number): number {
+  return Math.floor(bytes / BLOCK_BYTES) * BLOCK_BYTES
+}
