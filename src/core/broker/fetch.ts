@@ -75,6 +75,9 @@ export class FetchSession {
     const count = this.positions.length
     for (let i = 0; i < count; i++) {
       const position = this.positions[(this.#turn + i) % count]!
+      if (position.problem === null && position.replica.isRemoved) {
+        position.problem = { kind: 'unknown-topic', topic: position.topic.name, recentlyDeleted: true }
+      }
       if (position.problem !== null || position.offset >= endOf(position)) continue
       this.#turn = (this.#turn + i + 1) % count
       const read = position.replica.live.read(position.offset, Math.min(bytesMax, limits.FETCH_BYTES_MAX))

@@ -53,7 +53,8 @@ export class ProduceSession {
   /** The lane of the latest record: most requests have but one. */
   #lane: Lane | null = null
   #stickyLane: Lane | null = null
-  readonly #commits: Promise<unknown>[] = []
+  /** Not settled yet: a long stream holds no more than its window. */
+  readonly #commits = new Set<Promise<unknown>>()
   #backlogBytes = 0
   #keptCount = 0
   #freshCount = 0
@@ -133,9 +134,9 @@ export class ProduceSession {
     }
     if (!request.streaming && this.refusal === null) this.#startAppending()
     if (this.#isAppending) await this.#appended
-    if (request.acks !== '0' && this.#commits.length > 0) {
+    if (request.acks !== '0' && this.#commits.size > 0) {
       if (request.timeoutMs === null) {
-        await (this.#commits.length === 1 ? this.#commits[0] : Promise.all(this.#commits))
+        await Promise.all(this.#commits)
       } else if (await this.#host.expired(Promise.all(this.#commits), request.timeoutMs)) {
         this.#refuse({ kind: 'ack-timeout', timeoutMs: request.timeoutMs }, 0)
       }
@@ -336,7 +337,7 @@ export class ProduceSession {
     if (appended.kind !== 'appended' && appended.kind !== 'duplicate') {
       this.#refuse(produceRefusalOf(appended, this.topic.name, lane.replica.partition), firstRecord)
       // What the refusal reveals must be durable before it is told.
-      this.#commits.push(lane.replica.settled())
+      this.#track(lane.replica.settled())
       return
     }
     const { baseOffset, lastOffset, count, appendedAt } = appended
@@ -349,13 +350,18 @@ export class ProduceSession {
     if (this.#request.acks === '0') return
     const bytes = batchBytesOf(batch, 0)
     this.#backlogBytes += bytes
-    this.#commits.push(
+    this.#track(
       committed.then((fate) => {
         this.#backlogBytes -= bytes
         if (fate === 'committed') this.#keep(lane, result, firstRecord)
         else this.#refuse(lane.replica.diskLow(), firstRecord)
       }),
     )
+  }
+
+  #track(commit: Promise<void>): void {
+    const tracked: Promise<void> = commit.then(() => void this.#commits.delete(tracked))
+    this.#commits.add(tracked)
   }
 
   #keep(lane: Lane, result: PartitionResult, firstRecord: number): void {

@@ -48,8 +48,14 @@ export type FetchRefusal =
   | { kind: 'beyond-end'; topic: string; partition: number; offset: number; highWatermark: number }
   | { kind: 'damaged'; topic: string; partition: number; offset: number; nextReadableOffset: number }
 
-export function produceRefusalOf(refusal: AppendRefusal, topic: string, partition: number): ProduceRefusal {
+export function produceRefusalOf(
+  refusal: AppendRefusal | { kind: 'removed' },
+  topic: string,
+  partition: number,
+): ProduceRefusal {
   switch (refusal.kind) {
+    case 'removed':
+      return { kind: 'unknown-topic', topic, recentlyDeleted: true }
     case 'damaged':
       return { ...refusal, topic, partition }
     case 'offset-mismatch':

@@ -11,7 +11,7 @@ import {
   type TopicImage,
 } from '../cluster/index.ts'
 import type { DiskSpace, LogWorld } from '../log/index.ts'
-import { type Appended, type AppendRefusal, Partition } from '../partition/index.ts'
+import { type Appended, type AppendRefusal, KeyBudget, Partition } from '../partition/index.ts'
 import type { ProduceRefusal } from './refusal.ts'
 import { TopicRoute } from './routing.ts'
 import { WaitingRoom } from './waiting.ts'
@@ -35,6 +35,7 @@ export class Replica {
   readonly live: Partition
   readonly room = new WaitingRoom()
   readonly #options: ReplicasOptions
+  #isRemoved = false
 
   constructor(topicId: TopicId, partition: number, live: Partition, options: ReplicasOptions) {
     this.topicId = topicId
@@ -43,7 +44,13 @@ export class Replica {
     this.#options = options
   }
 
-  append(batch: Uint8Array, expectOffset: number | null): Appended | AppendRefusal {
+  /** The topic's deletion is committed. Requests that still hold the replica are told so. */
+  get isRemoved(): boolean {
+    return this.#isRemoved
+  }
+
+  append(batch: Uint8Array, expectOffset: number | null): Appended | AppendRefusal | { kind: 'removed' } {
+    if (this.#isRemoved) return { kind: 'removed' }
     const now = this.#options.world.clock.now()
     return this.live.append(batch, expectOffset === null ? { now } : { now, expectOffset })
   }
@@ -58,6 +65,13 @@ export class Replica {
     if (endOffset > 0) await this.live.whenCommitted(endOffset - 1)
   }
 
+  /** Syncs what was appended before, so that nobody waits for ever, and closes. */
+  async remove(): Promise<void> {
+    this.#isRemoved = true
+    this.#options.onAdvance(this)
+    await this.live.close()
+  }
+
   diskLow(): ProduceRefusal {
     return {
       kind: 'disk-low',
@@ -70,6 +84,7 @@ export class Replica {
 export class Replicas {
   readonly #options: ReplicasOptions
   readonly #routes = new Map<TopicId, TopicRoute>()
+  readonly #keyBudget = new KeyBudget()
 
   constructor(options: ReplicasOptions) {
     this.#options = options
@@ -136,10 +151,7 @@ export class Replicas {
     const route = this.#routes.get(topicId)
     if (route === undefined) return
     this.#routes.delete(topicId)
-    for (const replica of route.replicas) {
-      this.#options.onAdvance(replica)
-      await replica.live.close()
-    }
+    for (const replica of route.replicas) await replica.remove()
     this.#options.world.disk.remove(`${TOPICS_FOLDER}/${topicId}`)
   }
 
@@ -159,6 +171,7 @@ export class Replicas {
       config: resolveTopicConfig(topic.config, topicDefaults).config,
       world,
       leaderEpoch,
+      keyBudget: this.#keyBudget,
       onAdvance: () => {
         if (replica !== null) onAdvance(replica)
       },
