@@ -37,6 +37,8 @@ export const FETCH_WAIT_MS_MAX = 60_000
 export const FETCH_SCAN_BYTES_MAX = 16 * MIB
 export const FETCH_TOPICS_MAX = 64
 export const CURSOR_BYTES_MAX = 8 * KIB
+/** Read by one request: their places fit a cursor. */
+export const FETCH_PARTITIONS_MAX = 400
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255
 /**
  * Batches under an Idempotency-Key that a partition, and a broker, remember: about 60 bytes of memory each. Beyond, the oldest

@@ -64,6 +64,7 @@ export class FetchSession {
 
   /** Stored bytes waiting between the positions and their ends, roughly: what `minBytes` is held against. */
   availableBytes(): number {
+    this.#pickUpNew()
     let bytes = 0
     for (const p of this.positions) if (p.problem === null) bytes += p.replica.live.bytesBetween(p.offset, endOf(p))
     return bytes

@@ -16,6 +16,11 @@ export function jsonAnswer(value: unknown, status = 200, more?: Readonly<Record<
   return jsonText(JSON.stringify(value), status, more)
 }
 
+/** `bytes` are copied. */
+export function jsonBytes(bytes: Uint8Array): Response {
+  return new Response(bytes as Uint8Array<ArrayBuffer>, forJson)
+}
+
 export function bodyAnswer(
   body: Uint8Array | ReadableStream<Uint8Array> | null,
   contentType: string,

@@ -9,6 +9,8 @@ import { problemAnswer } from './answer.ts'
 import type { Deadline, Deadlines } from './deadlines.ts'
 
 export interface UploadLimits {
+  /** The longest body that is read wholly. */
+  requestBytesMax: number
   /** A whole body has this long, and more with its size. */
   bodyMs: number
   bodyBytesPerS: number
@@ -36,6 +38,10 @@ export class Bodies {
   constructor(deadlines: Deadlines, limits: UploadLimits) {
     this.#deadlines = deadlines
     this.#limits = limits
+  }
+
+  get requestBytesMax(): number {
+    return this.#limits.requestBytesMax
   }
 
   get uploadIdleMs(): number {

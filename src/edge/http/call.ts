@@ -1,6 +1,8 @@
 // What every handler of the data path gets: the request with what was already read of it.
 
 import type { Broker } from '../../core/broker/index.ts'
+import type { RecordsWriter } from '../wire/records-out.ts'
+import type { AnswerBuffers } from './answer-buffers.ts'
 import type { Bodies } from './body.ts'
 
 /** Header values by lower-case name. Taking all at once costs less than asking for eight, and shows the Naru-Header-* ones. */
@@ -23,6 +25,8 @@ export interface Call {
 export interface DataPath {
   readonly broker: Broker
   readonly bodies: Bodies
+  readonly buffers: AnswerBuffers
+  readonly records: RecordsWriter
   readonly lingerMs: number
   readonly heartbeatMs: number
 }

@@ -42,6 +42,14 @@ export class LineStream {
     this.#tellRoom()
   }
 
+  /** Breaks off, so that the reader sees that this was not the end. */
+  fail(error: unknown): void {
+    if (this.isGone) return
+    this.isGone = true
+    this.#controller.error(error)
+    this.#tellRoom()
+  }
+
   /** The reader has gone: nothing more is written. */
   gone(): void {
     if (this.isGone) return

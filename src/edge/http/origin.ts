@@ -1,7 +1,7 @@
 // Browsers: which origins may change anything, and the headers that let pages read answers.
 //
-// Reading is open to any page that can reach the port, since there is nothing to steal a session from; a page of another
-// origin may not produce or administer unless its origin is allowed. Own origin is the Host the page was loaded from.
+// A page of an origin that is not allowed changes nothing, and what it asks for by GET it cannot read, since its browser is
+// not told that it may. The own origin, the Host a page was loaded from, is always allowed.
 
 export interface OriginPolicy {
   /** Beside the own origin; `*` allows every origin. */
@@ -17,12 +17,12 @@ const EXPOSED_HEADERS =
   'Naru-Partition-State, Naru-Timestamp, Retry-After'
 const PREFLIGHT_SECONDS = '600'
 
-export function mayChange(policy: OriginPolicy, origin: string, host: string | null): boolean {
+export function isAllowed(policy: OriginPolicy, origin: string, host: string | null): boolean {
   if (policy.allowed.has(origin) || policy.allowed.has('*')) return true
   return host !== null && (origin === `http://${host}` || origin === `https://${host}`)
 }
 
-/** For an answer to a page; `allowed` only where the page may read it. */
+/** Lets the page read the answer. */
 export function shareWith(response: Response, origin: string): Response {
   response.headers.set('access-control-allow-origin', origin)
   response.headers.set('access-control-expose-headers', EXPOSED_HEADERS)

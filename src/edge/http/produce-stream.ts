@@ -11,9 +11,9 @@ import type { Upload } from './body.ts'
 import { accepts, type Call, type DataPath } from './call.ts'
 import { LineNumbers } from './line-numbers.ts'
 import { LineStream } from './line-stream.ts'
-import { linedBody, takenAs } from './produce.ts'
 import { partialProblem, producedAnswer, producedText } from './produce-answer.ts'
 import type { ProduceCall } from './produce-call.ts'
+import { linedBody, takenAs } from './produce-lines.ts'
 
 const BACKLOG_BYTES_MAX = 8 * 1024 * 1024
 const encoder = new TextEncoder()

@@ -4,16 +4,7 @@
 import { limits } from '../../core/base/index.ts'
 import { type ProduceOutcome, ProduceSession } from '../../core/broker/index.ts'
 import { type BodyFault, Problem, problemOf, problemOfFault } from '../wire/index.ts'
-import {
-  type LinedBody,
-  NdjsonRecords,
-  NdjsonValues,
-  readFormBody,
-  readJsonBody,
-  readRawBody,
-  type RecordSink,
-  TextLines,
-} from '../wire/records-in.ts'
+import { readFormBody, readJsonBody, readRawBody, type RecordSink } from '../wire/records-in.ts'
 import type { DataAddress } from './address.ts'
 import { problemAnswer } from './answer.ts'
 import { declaredBytes } from './body.ts'
@@ -21,6 +12,7 @@ import { accepts, type Call, type DataPath } from './call.ts'
 import type { BodyKinds } from './media-type.ts'
 import { producedAnswer, refusedAnswer, type TakenAs } from './produce-answer.ts'
 import { type ProduceCall, readProduceCall } from './produce-call.ts'
+import { linedBody, takenAs } from './produce-lines.ts'
 import { streamProduce } from './produce-stream.ts'
 
 /** Bodies of lines up to this length are taken whole: all of it or nothing, a batch a partition. */
@@ -39,7 +31,7 @@ export async function produce(path: DataPath, kinds: BodyKinds, address: DataAdd
       return streamProduce(path, asked, call, declared)
     }
   }
-  const body = await path.bodies.whole(call.request, declared, limits.REQUEST_BYTES_MAX)
+  const body = await path.bodies.whole(call.request, declared, path.bodies.requestBytesMax)
   if (body instanceof Problem) return path.bodies.refuse(call.request, declared, body)
   if (request.idempotency !== null && asked.lines === 'none') {
     request.idempotency.bodySeed = path.broker.codec.xxHash64(body, request.idempotency.bodySeed)
@@ -86,20 +78,4 @@ function readBody(path: DataPath, asked: ProduceCall, body: Uint8Array, sink: Re
     default:
       return readRawBody(body, asked.parameters, sink) ?? 'raw'
   }
-}
-
-export function linedBody(path: DataPath, asked: ProduceCall, sink: RecordSink): LinedBody {
-  const { codec } = path.broker
-  switch (asked.lines) {
-    case 'records':
-      return new NdjsonRecords(sink, codec)
-    case 'values':
-      return new NdjsonValues(sink, codec, asked.parameters, { key: asked.keyPointer, tag: asked.tagPointer })
-    default:
-      return new TextLines(sink, asked.parameters)
-  }
-}
-
-export function takenAs(asked: ProduceCall): TakenAs {
-  return asked.lines === 'text' ? 'raw' : asked.lines === 'values' ? 'json' : 'records'
 }

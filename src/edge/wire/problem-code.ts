@@ -34,10 +34,10 @@ export const problemCodes = {
   'bad-batch': { status: 422, title: 'A stored batch is not valid', retryable: false },
   'key-conflict': { status: 422, title: 'The Idempotency-Key was used for another body', retryable: false },
   'limit-reached': { status: 422, title: 'A limit of the broker is reached', retryable: false },
-  'too-many-producers': { status: 429, title: 'Too many producers', retryable: true },
   damaged: { status: 500, title: 'Stored bytes are damaged', retryable: false },
   internal: { status: 500, title: 'The broker failed', retryable: true },
   'disk-low': { status: 503, title: 'The disk is nearly full', retryable: true },
+  loading: { status: 503, title: 'The state is being loaded', retryable: true },
   'shutting-down': { status: 503, title: 'The broker is shutting down', retryable: true },
   'outcome-unknown': { status: 504, title: 'Not known in time whether it was done', retryable: true },
 } as const satisfies Record<string, CodeFacts>

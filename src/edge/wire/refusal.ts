@@ -7,7 +7,7 @@ import type { BodyFault } from './body-fault.ts'
 import type { ProblemCode } from './problem-code.ts'
 import { Problem } from './problem.ts'
 
-export type Refusal = ProduceRefusal | FetchRefusal | TopicRefusal | { kind: 'outcome-unknown' }
+export type Refusal = ProduceRefusal | FetchRefusal | TopicRefusal | { kind: 'unknown-outcome' } | { kind: 'no-space' }
 
 export function problemOf(refusal: Refusal): Problem {
   switch (refusal.kind) {
@@ -88,10 +88,8 @@ export function problemOf(refusal: Refusal): Problem {
       return new Problem('key-conflict', 'Another body was produced under this key; its result is in `first`', {
         first: { partitions: refusal.first },
       })
-    case 'too-many-producers':
-      return new Problem('too-many-producers', `A partition knows at most ${refusal.producersMax} producers`, {
-        producersMax: refusal.producersMax,
-      })
+    case 'loading':
+      return new Problem('loading', 'The partition reads its state again after the disk refused a write; nothing was done')
     case 'ack-timeout':
       return new Problem(
         'outcome-unknown',
@@ -151,7 +149,9 @@ export function problemOf(refusal: Refusal): Problem {
       const { topic, given } = refusal
       return Problem.at('/count', `${given} is less than the ${topic.partitions.length} partitions there are`)
     }
-    case 'outcome-unknown':
+    case 'no-space':
+      return new Problem('disk-low', 'The disk is full: nothing was changed', {})
+    case 'unknown-outcome':
       return new Problem(
         'outcome-unknown',
         'The change may or may not have been made: look, or repeat it',

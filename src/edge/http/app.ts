@@ -1,0 +1,139 @@
+// The HTTP edge as a function from request to response: no socket, so that tests call it in process and the server adds only
+// connections to it.
+//
+// Every request goes down one straight line: Host and Origin, then the address by hand. Produce and fetch leave it there for
+// their handlers; all else goes to the table of control operations.
+
+import type { Broker } from '../../core/broker/index.ts'
+import { limitsView, Problem } from '../wire/index.ts'
+import { RecordsWriter } from '../wire/records-out.ts'
+import { type DataAddress, dataAddress, pathStart } from './address.ts'
+import { AnswerBuffers } from './answer-buffers.ts'
+import { problemAnswer } from './answer.ts'
+import { Bodies, declaredBytes, type UploadLimits } from './body.ts'
+import type { Call, Connection, DataPath, HeaderBag } from './call.ts'
+import { createControl, methodNotAllowed } from './control.ts'
+import { Deadlines } from './deadlines.ts'
+import { fetchBatches, fetchRecords } from './fetch.ts'
+import { fetchValue } from './fetch-value.ts'
+import { BodyKinds } from './media-type.ts'
+import { isAllowed, preflight, shareWith } from './origin.ts'
+import { produceBatches } from './produce-batches.ts'
+import { produce } from './produce.ts'
+
+export interface AppOptions {
+  readonly clusterId: string
+  readonly nodeId: number
+  readonly version: string
+  /** Origins of pages that may change things, beside the own; `*` for all. */
+  readonly allowedOrigins: readonly string[]
+  readonly uploads: UploadLimits
+  /** A streamed upload appends what it has this long after the first record of it came. */
+  readonly lingerMs: number
+  /** A followed answer that has nothing to say says so this often. */
+  readonly heartbeatMs: number
+  /** The Prometheus text. */
+  metricsText(): string | Promise<string>
+  /** Told of what should not have happened; a broken invariant stops the broker. */
+  onFailure(error: unknown): void
+}
+
+export interface App {
+  fetch(request: Request, connection?: Connection | null): Response | Promise<Response>
+}
+
+const SAFE_METHODS = new Set(['GET', 'HEAD'])
+/** Two Host headers arrive as one, joined by a comma, which no host holds. */
+const HOST = /^[A-Za-z0-9._~:[\]-]*$/
+
+export function createApp(broker: Broker, options: AppOptions): App {
+  const { uploads, lingerMs, heartbeatMs } = options
+  const bodies = new Bodies(new Deadlines(), uploads)
+  const records = new RecordsWriter(broker.codec)
+  const data: DataPath = { broker, bodies, records, buffers: new AnswerBuffers(), lingerMs, heartbeatMs }
+  const { requestBytesMax, bodyMs, bodyBytesPerS, uploadIdleMs } = uploads
+  const limits = limitsView({ requestBytesMax, bodyMs, bodyBytesPerS, uploadIdleMs, lingerMs })
+  const control = createControl({ ...options, broker, limits, metricsText: () => options.metricsText() }, bodies)
+  const kinds = new BodyKinds()
+  const origins = { allowed: new Set(options.allowedOrigins) }
+
+  function fetch(request: Request, connection: Connection | null = null): Response | Promise<Response> {
+    const headers = request.headers.toJSON() as HeaderBag
+    const { host, origin } = headers
+    if (host !== undefined && !HOST.test(host)) {
+      return problemAnswer(
+        new Problem('malformed', 'One Host header, with a plain host', {}, 'none', { connection: 'close' }),
+      )
+    }
+    if (origin !== undefined) return fromPage(request, headers, origin, connection)
+    return route(request, headers, connection)
+  }
+
+  async function fromPage(
+    request: Request,
+    headers: HeaderBag,
+    origin: string,
+    connection: Connection | null,
+  ): Promise<Response> {
+    const isOwn = isAllowed(origins, origin, headers['host'] ?? null)
+    if (!isOwn && !SAFE_METHODS.has(request.method)) {
+      const problem = new Problem(
+        'forbidden-origin',
+        'Pages of this origin may not change anything here: see --allow-origins',
+      )
+      return shareWith(await bodies.refuse(request, declaredBytes(headers['content-length']), problem), origin)
+    }
+    const isPreflight = request.method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
+    if (isPreflight) return preflight(origin, headers['access-control-request-headers'] ?? null)
+    const response = await route(request, headers, connection)
+    return isOwn ? shareWith(response, origin) : response
+  }
+
+  function route(request: Request, headers: HeaderBag, connection: Connection | null): Response | Promise<Response> {
+    const { url } = request
+    const start = pathStart(url)
+    const mark = url.indexOf('?', start)
+    const address = dataAddress(url, start, mark < 0 ? url.length : mark)
+    if (address === null) return answered(controlled(request))
+    if (address instanceof Problem) return bodies.refuse(request, declaredBytes(headers['content-length']), address)
+    const queryText = mark < 0 ? '' : url.slice(mark + 1)
+    return answered(onData(address, { request, headers, queryText, connection }))
+  }
+
+  function answered(response: Promise<Response>): Promise<Response> {
+    return response.catch((error: unknown) => {
+      options.onFailure(error)
+      return problemAnswer(new Problem('internal', 'See the log of the broker', {}, 'unknown'))
+    })
+  }
+
+  async function controlled(request: Request): Promise<Response> {
+    return control.fetch(request)
+  }
+
+  async function onData(address: DataAddress, call: Call): Promise<Response> {
+    const { request, headers } = call
+    const { method } = request
+    switch (address.kind) {
+      case 'records':
+        if (method === 'POST' && address.topic !== '') return produce(data, kinds, address, call)
+        if (method === 'GET') return fetchRecords(data, address, call)
+        if (method === 'POST') {
+          const later = new Problem('unsupported', 'Producing to several topics at once is not supported yet')
+          return bodies.refuse(request, declaredBytes(headers['content-length']), later)
+        }
+        return methodNotAllowed(method, address.topic === '' ? ['GET'] : ['GET', 'POST'])
+      case 'batches':
+        if (method === 'POST') return produceBatches(data, address, call)
+        return method === 'GET' ? fetchBatches(data, address, call) : methodNotAllowed(method, ['GET', 'POST'])
+      case 'value':
+        return method === 'GET' ? fetchValue(data, address, call) : methodNotAllowed(method, ['GET'])
+      default:
+        return problemAnswer(
+          new Problem('unsupported', 'Event streams are not supported yet: use wait= or follow=true'),
+        )
+    }
+  }
+
+  return { fetch }
+}

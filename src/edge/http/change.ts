@@ -1,0 +1,26 @@
+// A change of the cluster's metadata, from command to answer.
+
+import type { ClusterCommand } from '../../core/cluster/index.ts'
+import { problemOf, topicView } from '../wire/index.ts'
+import { jsonAnswer, problemAnswer } from './answer.ts'
+import type { ControlPath } from './table.ts'
+
+export async function change(path: ControlPath, command: ClusterCommand): Promise<Response> {
+  const reply = await path.broker.submit(command)
+  switch (reply.kind) {
+    case 'created':
+    case 'exists':
+    case 'altered':
+    case 'grown': {
+      const route = path.broker.route(reply.topic.id)
+      if (route === null) return problemAnswer(problemOf({ kind: 'unknown-topic', name: reply.topic.name }))
+      return jsonAnswer(topicView(route, path.nodeId), reply.kind === 'created' ? 201 : 200)
+    }
+    case 'deleted':
+      return jsonAnswer({ topic: reply.topic.name, topicId: reply.topic.id })
+    case 'producer-ids':
+      return jsonAnswer({ producerId: reply.firstId, producerEpoch: 0 }, 201)
+    default:
+      return problemAnswer(problemOf(reply))
+  }
+}

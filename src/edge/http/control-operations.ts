@@ -1,0 +1,8 @@
+// Every control operation there is.
+
+import { plainOperations } from './operations.ts'
+import { producerOperations } from './producers.ts'
+import type { Operation } from './table.ts'
+import { topicOperations } from './topics.ts'
+
+export const controlOperations: readonly Operation[] = [...topicOperations, ...producerOperations, ...plainOperations]

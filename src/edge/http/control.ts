@@ -1,0 +1,112 @@
+// The control plane: the table of operations on Hono's router, and what is said of addresses and methods it does not have.
+
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { limits } from '../../core/base/index.ts'
+import { Problem } from '../wire/index.ts'
+import { pathStart } from './address.ts'
+import { bodyAnswer, problemAnswer } from './answer.ts'
+import { type Bodies, declaredBytes } from './body.ts'
+import type { HeaderBag } from './call.ts'
+import { controlOperations } from './control-operations.ts'
+import { isLater } from './later.ts'
+import { mediaTypeOf } from './media-type.ts'
+import { openApiText } from './openapi.ts'
+import { Query } from './query.ts'
+import type { ControlPath, Method, Operation } from './table.ts'
+
+const OPENAPI_PATH = '/openapi.json'
+const encoder = new TextEncoder()
+const patterns = controlOperations.map(({ method, path }) => ({ method, pattern: patternOf(path) }))
+
+export function createControl(path: ControlPath, bodies: Bodies): OpenAPIHono {
+  const app = new OpenAPIHono({ getPath: (request) => pathOf(request.url) })
+  let document: Uint8Array | null = null
+  app.get(OPENAPI_PATH, (c) => {
+    if (c.req.method === 'HEAD') return notFound(c.req.raw)
+    document ??= encoder.encode(openApiText())
+    return bodyAnswer(document, 'application/json')
+  })
+  for (const operation of controlOperations) {
+    app.on(operation.method, operation.path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) => {
+      // Hono gives HEAD to what answers GET: here only where the table says so.
+      const request = c.req.raw
+      if (request.method !== operation.method && !allowedOn(pathOf(request.url)).includes('HEAD'))
+        return notFound(request)
+      return run(operation, path, bodies, request, c.req.param())
+    })
+  }
+  app.notFound((c) => notFound(c.req.raw))
+  app.onError((error) => {
+    throw error
+  })
+  return app
+}
+
+async function run(
+  operation: Operation,
+  path: ControlPath,
+  bodies: Bodies,
+  request: Request,
+  names: Readonly<Record<string, string>>,
+): Promise<Response> {
+  const headers = request.headers.toJSON() as HeaderBag
+  const declared = declaredBytes(headers['content-length'])
+  const mark = request.url.indexOf('?')
+  const known = (operation.query ?? []).map(({ name }) => name)
+  const query = mark < 0 ? Query.none : Query.parse(request.url.slice(mark + 1), known)
+  if (query instanceof Problem) return bodies.refuse(request, declared, query)
+  const body = await bodies.whole(request, declared, limits.CONTROL_REQUEST_BYTES_MAX)
+  if (body instanceof Problem) return bodies.refuse(request, declared, body)
+  const fault = bodyFault(operation, headers, body)
+  if (fault !== null) return problemAnswer(fault)
+  return operation.run(path, { names, query, headers, body })
+}
+
+function bodyFault(operation: Operation, headers: HeaderBag, body: Uint8Array): Problem | null {
+  if (operation.body === undefined) {
+    return body.length === 0 ? null : new Problem('malformed', `${operation.method} takes no body here`)
+  }
+  if (body.length === 0) {
+    return operation.body.isOptional ? null : new Problem('malformed', 'A JSON body says what is wanted: it is missing')
+  }
+  const contentType = headers['content-type']
+  if (contentType === undefined || mediaTypeOf(contentType) === 'application/json') return null
+  return new Problem('unsupported-media-type', 'Send application/json here: curl --json does')
+}
+
+/** Also for a method that is not known at an address that is. */
+function notFound(request: Request): Response {
+  const path = pathOf(request.url)
+  const allowed = allowedOn(path)
+  if (allowed.length > 0) return methodNotAllowed(request.method, allowed)
+  if (isLater(path)) return problemAnswer(new Problem('unsupported', 'This is not supported yet'))
+  return problemAnswer(new Problem('not-found', 'There is nothing here: GET /openapi.json lists what there is'))
+}
+
+export function methodNotAllowed(method: string, allowed: readonly string[]): Response {
+  const headers = { allow: [...allowed, 'OPTIONS'].join(', ') }
+  if (method === 'OPTIONS') return new Response(null, { status: 204, headers })
+  const problem = new Problem(
+    'method-not-allowed',
+    `${method} is not known here, but ${allowed.join(', ')}`,
+    {},
+    'none',
+    headers,
+  )
+  return problemAnswer(problem)
+}
+
+function allowedOn(path: string): Method[] {
+  if (path === OPENAPI_PATH) return ['GET']
+  return patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
+}
+
+function pathOf(url: string): string {
+  const start = pathStart(url)
+  const mark = url.indexOf('?', start)
+  return mark < 0 ? url.slice(start) : url.slice(start, mark)
+}
+
+function patternOf(path: string): RegExp {
+  return new RegExp(`^${path.replaceAll(/[.]/g, '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`)
+}
