@@ -43,6 +43,22 @@ export class TagReader {
     return false
   }
 
+  /** Bit i: the record has tag i, of the first 32; and of those after them. */
+  lowBits(record: number): number {
+    return this.#bits(record, 0)
+  }
+
+  highBits(record: number): number {
+    return this.#bits(record, 4)
+  }
+
+  #bits(record: number, from: number): number {
+    const at = this.#masksStart + record * this.#maskBytes
+    let bits = 0
+    for (let i = from; i < this.#maskBytes && i < from + 4; i++) bits |= this.#bytes[at + i]! << ((i - from) * 8)
+    return bits
+  }
+
   tagsOf(record: number): string[] {
     const at = this.#masksStart + record * this.#maskBytes
     const tags: string[] = []
