@@ -1,7 +1,7 @@
 export interface LogConfig {
   /** A segment is sealed before a batch that would make it longer. */
   readonly segmentBytes: number
-  /** … and when its first batch is older. */
+  /** … and when its first batch is older; -1: never. */
   readonly segmentMs: number
   /** -1: kept for ever. */
   readonly retentionMs: number

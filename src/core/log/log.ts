@@ -283,8 +283,7 @@ export class Log implements CommitMember {
       if (this.#isClosed) return
       const now = this.#world.clock.now()
       const active = this.#active
-      if (active !== null && active.bytes > 0 && now - this.#reader.firstAppendedAt(active) >= this.#config.segmentMs)
-        this.#seal()
+      if (active !== null && this.#isAged(active, now)) this.#seal()
       await this.#raiseStart(await this.#retained(now))
       const isBusy = this.#pending.length > 0 || this.#syncing.end !== this.#synced.end
       for (const segment of this.#segments.list) segment.rest(isBusy || this.#dirty.has(segment))
@@ -344,7 +343,12 @@ export class Log implements CommitMember {
     const bytes = segment.bytes + held
     if (bytes === 0) return true
     if (bytes + batch.length > Math.min(this.#config.segmentBytes, SEGMENT_BYTES_MAX)) return false
-    return !(appendedAtOf(batch, 0) - this.#reader.firstAppendedAt(segment) >= this.#config.segmentMs)
+    return !this.#isAged(segment, appendedAtOf(batch, 0))
+  }
+
+  #isAged(segment: Segment, now: number): boolean {
+    const { segmentMs } = this.#config
+    return segmentMs >= 0 && segment.bytes > 0 && now - this.#reader.firstAppendedAt(segment) >= segmentMs
   }
 
   /** Whole batches, `last` the last of them. */

@@ -1,0 +1,511 @@
+// A node's disk. Programs see the page cache; a power loss leaves what was synced and, of the rest, whatever chance leaves:
+//
+//   a write      lost, kept, or torn at 512-byte sectors; when lost, the file may still have grown over zeros or old bytes
+//   truncate     lost or kept                        name (create, rename, remove)   undone unless its folder was synced
+//
+// `sync` takes what was written before it was called, when it resolves. A sync made to fail drops what it was to write and later
+// ones say nothing of it: the page cache still shows those bytes. `kill` ends the process only: the page cache stays.
+//
+// Every call is counted and shown to `onCall`, after its effect: a hook that calls `die` there stops the program at that call.
+// From then on nothing of the old program reaches the disk. What a fault may not do is not modelled: synced bytes change
+// only by `flip`.
+
+import { type Disk, DiskError, type DiskFile } from '../../src/core/ports/index.ts'
+import type { SimClock } from './clock.ts'
+import type { SimRandom } from './random.ts'
+
+export const SECTOR_BYTES = 512
+
+export type DiskCallKind =
+  | 'list'
+  | 'exists'
+  | 'create-folder'
+  | 'open'
+  | 'rename'
+  | 'remove'
+  | 'sync'
+  | 'sync-folder'
+  | 'write'
+  | 'read'
+  | 'read-cold'
+  | 'truncate'
+
+export interface DiskCall {
+  readonly kind: DiskCallKind
+  readonly path: string
+}
+
+/** Thrown from the call at which the disk died, and from every later one. */
+export class PowerLoss extends Error {}
+
+export type Fate = 'lost' | 'kept' | 'torn'
+
+/** What a power loss does to each thing that was not synced. */
+export interface Outcome {
+  write(): Fate
+  /** Whether a lost write leaves the file longer all the same, and over what. */
+  growth(): 'none' | 'zeros' | 'stale'
+  truncate(): Exclude<Fate, 'torn'>
+  name(): Exclude<Fate, 'torn'>
+  /** Of a torn write. */
+  sector(): Exclude<Fate, 'torn'>
+}
+
+export const allLost: Outcome = {
+  write: () => 'lost',
+  growth: () => 'none',
+  truncate: () => 'lost',
+  name: () => 'lost',
+  sector: () => 'lost',
+}
+
+export const allKept: Outcome = {
+  write: () => 'kept',
+  growth: () => 'none',
+  truncate: () => 'kept',
+  name: () => 'kept',
+  sector: () => 'kept',
+}
+
+export function randomOutcome(random: SimRandom): Outcome {
+  const coin = () => (random.chance(0.5) ? ('kept' as const) : ('lost' as const))
+  return {
+    write: () => random.pick(['lost', 'kept', 'torn'] as const),
+    growth: () => random.pick(['none', 'zeros', 'stale'] as const),
+    truncate: coin,
+    name: coin,
+    sector: coin,
+  }
+}
+
+type FileOperation = { kind: 'write'; position: number; bytes: Uint8Array } | { kind: 'truncate'; size: number }
+
+/** Bytes with a size; what was behind the size once is still there, as on a device. */
+class Content {
+  bytes = new Uint8Array(0)
+  size = 0
+
+  write(bytes: Uint8Array, position: number): void {
+    this.#reach(position + bytes.length)
+    if (position > this.size) this.bytes.fill(0, this.size, position)
+    this.bytes.set(bytes, position)
+    this.size = Math.max(this.size, position + bytes.length)
+  }
+
+  truncate(size: number): void {
+    this.grow(size, 'zeros')
+    this.size = size
+  }
+
+  grow(size: number, over: 'zeros' | 'stale'): void {
+    if (size <= this.size) return
+    this.#reach(size)
+    if (over === 'zeros') this.bytes.fill(0, this.size, size)
+    this.size = size
+  }
+
+  copy(): Content {
+    const copy = new Content()
+    copy.bytes = this.bytes.slice()
+    copy.size = this.size
+    return copy
+  }
+
+  #reach(size: number): void {
+    if (size <= this.bytes.length) return
+    const wider = new Uint8Array(Math.max(1024, size, this.bytes.length * 2))
+    wider.set(this.bytes)
+    this.bytes = wider
+  }
+}
+
+class Inode {
+  cache = new Content()
+  durable = new Content()
+  unsynced: FileOperation[] = []
+
+  do(operation: FileOperation): void {
+    apply(this.cache, operation)
+    this.unsynced.push(operation)
+  }
+
+  synced(operations: ReadonlySet<FileOperation>): void {
+    for (const operation of operations) apply(this.durable, operation)
+    this.unsynced = this.unsynced.filter((operation) => !operations.has(operation))
+  }
+
+  losePower(outcome: Outcome): void {
+    for (const operation of this.unsynced) settle(this.durable, operation, outcome)
+    this.unsynced = []
+    this.cache = this.durable.copy()
+  }
+
+  copy(): Inode {
+    const copy = new Inode()
+    copy.cache = this.cache.copy()
+    copy.durable = this.durable.copy()
+    copy.unsynced = [...this.unsynced]
+    return copy
+  }
+}
+
+function apply(content: Content, operation: FileOperation): void {
+  if (operation.kind === 'write') content.write(operation.bytes, operation.position)
+  else content.truncate(operation.size)
+}
+
+function settle(content: Content, operation: FileOperation, outcome: Outcome): void {
+  if (operation.kind === 'truncate') {
+    if (outcome.truncate() === 'kept') content.truncate(operation.size)
+    return
+  }
+  const { bytes, position } = operation
+  const fate = outcome.write()
+  if (fate === 'kept') return content.write(bytes, position)
+  if (fate === 'torn') {
+    for (let at = 0; at < bytes.length;) {
+      const sectorEnd = Math.min(bytes.length, at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES))
+      if (outcome.sector() === 'kept') content.write(bytes.subarray(at, sectorEnd), position + at)
+      at = sectorEnd
+    }
+  }
+  const growth = outcome.growth()
+  if (growth !== 'none') content.grow(position + bytes.length, growth)
+}
+
+const FOLDER = 'folder'
+type Names = Map<string, Inode | typeof FOLDER>
+
+type NameChange =
+  | { readonly kind: 'create'; readonly path: string; readonly inode: Inode | typeof FOLDER }
+  | { readonly kind: 'rename'; readonly path: string; readonly from: string; readonly inode: Inode | typeof FOLDER }
+  | { readonly kind: 'remove'; readonly path: string }
+
+function changeNames(names: Names, change: NameChange): void {
+  if (change.kind === 'create') {
+    names.set(change.path, change.inode)
+    return
+  }
+  const source = change.kind === 'rename' ? change.from : change.path
+  const below = [...names].filter(([path]) => path === source || path.startsWith(`${source}/`))
+  for (const [path] of below) names.delete(path)
+  if (change.kind === 'remove') return
+  names.set(change.path, change.inode)
+  for (const [path, inode] of below) names.set(change.path + path.slice(source.length), inode)
+}
+
+export interface SimDiskOptions {
+  totalBytes?: number
+  /** How long a sync and a cold read take. */
+  syncMs?: () => number
+  readMs?: () => number
+}
+
+export class SimDisk implements Disk {
+  /** Calls so far. */
+  calls = 0
+  onCall: ((call: DiskCall, number: number) => void) | null = null
+  /** This many syncs from now one fails; 0: none does. */
+  syncsUntilFailure = 0
+  totalBytes: number
+  isDead = false
+  readonly clock: SimClock
+  readonly #options: SimDiskOptions
+  #names: Names = new Map()
+  #durableNames: Names = new Map()
+  #unsyncedNames: NameChange[] = []
+
+  constructor(clock: SimClock, options: SimDiskOptions = {}) {
+    this.clock = clock
+    this.#options = options
+    this.totalBytes = options.totalBytes ?? Number.POSITIVE_INFINITY
+  }
+
+  // ── the port ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+  list(folder: string): string[] {
+    const prefix = folder === '' ? '' : `${folder}/`
+    const names = [...this.#names.keys()].filter(
+      (path) => path.startsWith(prefix) && !path.includes('/', prefix.length),
+    )
+    this.called('list', folder)
+    return names.map((path) => path.slice(prefix.length)).sort()
+  }
+
+  exists(path: string): boolean {
+    this.called('exists', path)
+    return path === '' || this.#names.has(path)
+  }
+
+  createFolder(folder: string): void {
+    this.#alive()
+    for (let end = folder.indexOf('/'); ; end = folder.indexOf('/', end + 1)) {
+      const path = end < 0 ? folder : folder.slice(0, end)
+      if (!this.#names.has(path)) this.#change({ kind: 'create', path, inode: FOLDER })
+      if (end < 0) break
+    }
+    this.called('create-folder', folder)
+  }
+
+  open(path: string, mode: 'read' | 'write' | 'create'): DiskFile {
+    this.#alive()
+    let inode = this.#names.get(path)
+    if (inode === undefined) {
+      const folder = parentOf(path)
+      if (mode !== 'create' || (folder !== '' && this.#names.get(folder) !== FOLDER)) {
+        throw new DiskError('not-found', `no ${path}`)
+      }
+      const made = new Inode()
+      inode = made
+      this.#change({ kind: 'create', path, inode: made })
+    }
+    if (inode === FOLDER) throw new DiskError('io', `${path} is a folder`)
+    this.called('open', path)
+    return new SimFile(this, path, inode)
+  }
+
+  rename(from: string, to: string): void {
+    this.#alive()
+    const inode = this.#names.get(from)
+    if (inode === undefined) throw new DiskError('not-found', `no ${from}`)
+    this.#change({ kind: 'rename', path: to, from, inode })
+    this.called('rename', from)
+  }
+
+  remove(path: string): void {
+    this.#alive()
+    if (this.#names.has(path)) this.#change({ kind: 'remove', path })
+    this.called('remove', path)
+  }
+
+  async sync(files: readonly DiskFile[]): Promise<void> {
+    if (this.isDead) return never()
+    const taken = files.map((file) => {
+      if (!(file instanceof SimFile)) throw new Error('a file of another disk')
+      return { inode: file.inode, operations: new Set(file.inode.unsynced) }
+    })
+    this.called('sync', files.map((file) => file.path).join(' '))
+    await this.#wait(this.#options.syncMs?.() ?? 0.2)
+    const isFailing = this.#isSyncFailing()
+    for (const { inode, operations } of taken) {
+      if (isFailing) inode.unsynced = inode.unsynced.filter((operation) => !operations.has(operation))
+      else inode.synced(operations)
+    }
+    if (isFailing) throw new DiskError('io', 'sync: input/output error')
+  }
+
+  async syncFolder(folder: string): Promise<void> {
+    if (this.isDead) return never()
+    const taken = new Set(this.#unsyncedNames.filter((change) => parentOf(change.path) === folder))
+    this.called('sync-folder', folder)
+    await this.#wait(this.#options.syncMs?.() ?? 0.2)
+    const isFailing = this.#isSyncFailing()
+    if (!isFailing) for (const change of taken) changeNames(this.#durableNames, change)
+    this.#unsyncedNames = this.#unsyncedNames.filter((change) => !taken.has(change))
+    if (isFailing) throw new DiskError('io', 'sync: input/output error')
+  }
+
+  space(): { freeBytes: number; totalBytes: number } {
+    return { freeBytes: this.freeBytes, totalBytes: this.totalBytes }
+  }
+
+  // ── what tests do to it ───────────────────────────────────────────────────────────────────────────────────────────
+
+  get freeBytes(): number {
+    let used = 0
+    for (const inode of new Set(this.#names.values())) if (inode !== FOLDER) used += inode.cache.size
+    return Math.max(this.totalBytes - used, 0)
+  }
+
+  /** Nothing more reaches this disk; throws. */
+  die(): never {
+    this.isDead = true
+    throw new PowerLoss('the power is gone')
+  }
+
+  /** The disk as the next program finds it after a power loss. */
+  powerLoss(outcome: Outcome): SimDisk {
+    const next = this.#next()
+    for (const change of next.#unsyncedNames) if (outcome.name() === 'kept') changeNames(next.#durableNames, change)
+    next.#unsyncedNames = []
+    for (const inode of new Set([...next.#names.values(), ...next.#durableNames.values()])) {
+      if (inode !== FOLDER) inode.losePower(outcome)
+    }
+    // what lies in a folder that is not there cannot be found
+    for (const path of [...next.#durableNames.keys()]) {
+      for (let folder = parentOf(path); folder !== ''; folder = parentOf(folder)) {
+        if (next.#durableNames.get(folder) !== FOLDER) next.#durableNames.delete(path)
+      }
+    }
+    next.#names = new Map(next.#durableNames)
+    return next
+  }
+
+  /** The disk as the next program finds it when only the process was killed. */
+  kill(): SimDisk {
+    return this.#next()
+  }
+
+  flip(path: string, byte: number, bit: number): void {
+    const inode = this.#inode(path)
+    inode.cache.bytes[byte]! ^= 1 << bit
+    inode.durable.bytes[byte]! ^= 1 << bit
+  }
+
+  /** Puts `bytes` in place of a file's content, durably. */
+  replace(path: string, bytes: Uint8Array): void {
+    const inode = this.#inode(path)
+    inode.unsynced = []
+    inode.durable = new Content()
+    inode.durable.write(bytes, 0)
+    inode.cache = inode.durable.copy()
+  }
+
+  /** Removes a file without a trace, durably. */
+  lose(path: string): void {
+    this.#names.delete(path)
+    this.#durableNames.delete(path)
+  }
+
+  contentOf(path: string): Uint8Array {
+    const { cache } = this.#inode(path)
+    return cache.bytes.slice(0, cache.size)
+  }
+
+  paths(): string[] {
+    return [...this.#names].filter(([, inode]) => inode !== FOLDER).map(([path]) => path)
+  }
+
+  /** For `SimFile`. */
+  called(kind: DiskCallKind, path: string): void {
+    this.#alive()
+    this.calls++
+    this.onCall?.({ kind, path }, this.calls)
+  }
+
+  /** For `SimFile`: how many of `bytes` more bytes there is room for. */
+  roomFor(bytes: number): number {
+    return this.totalBytes === Number.POSITIVE_INFINITY ? bytes : Math.min(bytes, this.freeBytes)
+  }
+
+  readMs(): number {
+    return this.#options.readMs?.() ?? 0.1
+  }
+
+  #isSyncFailing(): boolean {
+    return this.syncsUntilFailure > 0 && --this.syncsUntilFailure === 0
+  }
+
+  async #wait(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => this.clock.world.after(ms, resolve))
+    if (this.isDead) await never()
+  }
+
+  #alive(): void {
+    if (this.isDead) throw new PowerLoss('the power is gone')
+  }
+
+  #change(change: NameChange): void {
+    changeNames(this.#names, change)
+    this.#unsyncedNames.push(change)
+  }
+
+  #inode(path: string): Inode {
+    const inode = this.#names.get(path)
+    if (inode === undefined || inode === FOLDER) throw new Error(`no file ${path}`)
+    return inode
+  }
+
+  /** A copy for the next program, so that one end can be followed by many beginnings. */
+  #next(): SimDisk {
+    this.isDead = true
+    const next = new SimDisk(this.clock, this.#options)
+    next.totalBytes = this.totalBytes
+    const copies = new Map<Inode, Inode>()
+    const copyOf = (inode: Inode | typeof FOLDER): Inode | typeof FOLDER => {
+      if (inode === FOLDER) return FOLDER
+      const copy = copies.get(inode) ?? inode.copy()
+      copies.set(inode, copy)
+      return copy
+    }
+    for (const [path, inode] of this.#names) next.#names.set(path, copyOf(inode))
+    for (const [path, inode] of this.#durableNames) next.#durableNames.set(path, copyOf(inode))
+    next.#unsyncedNames = this.#unsyncedNames.map((change) =>
+      change.kind === 'remove' ? change : { ...change, inode: copyOf(change.inode) },
+    )
+    return next
+  }
+}
+
+class SimFile implements DiskFile {
+  readonly path: string
+  readonly inode: Inode
+  readonly #disk: SimDisk
+  #isClosed = false
+
+  constructor(disk: SimDisk, path: string, inode: Inode) {
+    this.#disk = disk
+    this.path = path
+    this.inode = inode
+  }
+
+  size(): number {
+    return this.inode.cache.size
+  }
+
+  write(bytes: Uint8Array, position: number): void {
+    this.#usable()
+    const growth = Math.max(position + bytes.length - this.inode.cache.size, 0)
+    const room = this.#disk.roomFor(growth)
+    const count = bytes.length - (growth - room)
+    if (count > 0) this.inode.do({ kind: 'write', position, bytes: bytes.slice(0, count) })
+    this.#disk.called('write', this.path)
+    if (room < growth) throw new DiskError('no-space', `write ${this.path}: no space left on device`)
+  }
+
+  read(into: Uint8Array, position: number): number {
+    this.#usable()
+    const count = this.#copy(into, position)
+    this.#disk.called('read', this.path)
+    return count
+  }
+
+  async readCold(into: Uint8Array, position: number): Promise<number> {
+    if (this.#disk.isDead) return never()
+    this.#usable()
+    this.#disk.called('read-cold', this.path)
+    await new Promise<void>((resolve) => this.#disk.clock.world.after(this.#disk.readMs(), resolve))
+    if (this.#disk.isDead) return never()
+    return this.#copy(into, position)
+  }
+
+  truncate(size: number): void {
+    this.#usable()
+    this.inode.do({ kind: 'truncate', size })
+    this.#disk.called('truncate', this.path)
+  }
+
+  close(): void {
+    this.#isClosed = true
+  }
+
+  #copy(into: Uint8Array, position: number): number {
+    const { bytes, size } = this.inode.cache
+    const count = Math.max(Math.min(into.length, size - position), 0)
+    into.set(bytes.subarray(position, position + count))
+    return count
+  }
+
+  #usable(): void {
+    if (this.#disk.isDead) throw new PowerLoss('the power is gone')
+    if (this.#isClosed) throw new Error(`${this.path} is closed`)
+  }
+}
+
+function never(): Promise<never> {
+  return new Promise<never>(() => {})
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, Math.max(path.lastIndexOf('/'), 0))
+}
