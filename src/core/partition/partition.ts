@@ -34,6 +34,8 @@ export interface PartitionOptions {
 }
 
 const NO_BYTES = new Uint8Array(0)
+/** The log looks at the clock a little later than we do. */
+const RETENTION_MARGIN_MS = 60_000
 
 export class Partition implements LogListener {
   readonly leaderEpoch: number
@@ -50,6 +52,7 @@ export class Partition implements LogListener {
   /** Taken at a roll, saved once what it stands for is durable. */
   #capture: StateCapture | null = null
   #saving: Promise<unknown> = Promise.resolve()
+  #sealedEnd = 0
   #bytesAtSnapshot = 0
   #appendedBytes = 0
   #isClosed = false
@@ -73,6 +76,7 @@ export class Partition implements LogListener {
     this.#log = await Log.open(folder, config, world, this)
     assert(leaderEpoch >= this.#log.latestEpoch, 'a leader epoch is later than every earlier one')
     this.#highWatermark = new HighWatermark(this.#log.durableEnd)
+    if (this.#log.segmentCount > 1) this.#sealedEnd = this.#log.endOffset
     this.#state = await this.#snapshots.load(this.#log, this.#keyBudget, config.idempotencyMs)
   }
 
@@ -180,19 +184,20 @@ export class Partition implements LogListener {
     return Math.ceil((bytes * (to - from)) / (endOffset - startOffset))
   }
 
-  /** Segment age, retention, expiry. */
+  /** Segment age, retention, expiry. What producers are owed outlives the records: it is saved before they go. */
   async maintain(): Promise<void> {
-    await this.#log.maintain()
     const nowMs = Math.max(this.#world.clock.now(), this.#log.appendedAtMax)
+    if (this.#snapshots.durableOffset < this.#mayGoBelow(nowMs)) await this.#saveNow()
+    await this.#log.maintain()
     this.#state?.expire(nowMs - this.#config.idempotencyMs)
-    if (this.#log.startOffset > this.#snapshots.newestOffset) await this.#saveNow()
+    if (this.#log.startOffset > this.#snapshots.durableOffset) await this.#saveNow()
   }
 
   /** Durable when resolved. The caller has checked that it is not above the high watermark. */
   async trim(beforeOffset: number): Promise<void> {
     assert(beforeOffset <= this.highWatermark, 'only what is committed is trimmed')
     if (beforeOffset <= this.#log.startOffset) return
-    if (beforeOffset > this.#snapshots.newestOffset) await this.#saveNow()
+    if (beforeOffset > this.#snapshots.durableOffset) await this.#saveNow()
     await this.#log.trim(beforeOffset)
   }
 
@@ -229,8 +234,9 @@ export class Partition implements LogListener {
     this.#onAdvance(this)
   }
 
-  /** A segment is full. Not every time: no more is written in snapshots than in batches. */
-  onRoll(): void {
+  /** A segment is sealed. A snapshot, but not every time: no more is written in snapshots than in batches. */
+  onRoll(end: number): void {
+    this.#sealedEnd = end
     const state = this.#state
     if (state === null || this.#appendedBytes - this.#bytesAtSnapshot < this.#snapshots.newestBytes) return
     this.#bytesAtSnapshot = this.#appendedBytes
@@ -255,11 +261,19 @@ export class Partition implements LogListener {
     this.#saving = this.#saving.then(() => this.#snapshots.save(capture, false))
   }
 
+  /** How far retention may cut: sealed segments, or all when the last record has nearly expired. */
+  #mayGoBelow(nowMs: number): number {
+    const { retentionMs, retentionBytes } = this.#config
+    if (retentionMs >= 0 && nowMs - this.#log.appendedAtMax >= retentionMs - RETENTION_MARGIN_MS)
+      return this.highWatermark
+    return retentionMs >= 0 || retentionBytes >= 0 ? this.#sealedEnd : 0
+  }
+
   /** A durable snapshot of everything committed, before log below it goes. */
   async #saveNow(): Promise<void> {
     await this.#loading
     const state = this.#state
-    if (state === null || state.nextOffset === 0) return
+    if (state === null || (state.producers.count === 0 && state.keys.count === 0)) return
     const capture = captureState(state, this.#log.latestEpoch)
     if ((await this.whenCommitted(capture.nextOffset - 1)) !== 'committed') return
     this.#saving = this.#saving.then(() => this.#snapshots.save(capture, true))

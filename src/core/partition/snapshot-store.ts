@@ -24,6 +24,8 @@ export class SnapshotStore {
   readonly #offsets: number[] = []
   /** Size of the newest. */
   newestBytes = 0
+  /** Next offset of the newest that is known to be synced. */
+  durableOffset = 0
 
   constructor(world: LogWorld, folder: string) {
     this.#world = world
@@ -65,6 +67,7 @@ export class SnapshotStore {
       const file = this.#world.disk.open(this.#pathOf(this.newestOffset), 'write')
       await this.#world.commits.syncNow([file], [this.#folder])
       file.close()
+      this.durableOffset = this.newestOffset
     }
     while (this.#offsets.length > KEPT) this.#drop(this.#offsets.shift()!)
     return 'saved'

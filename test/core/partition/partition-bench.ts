@@ -1,9 +1,9 @@
-// One partition over a disk in memory, with batches made in a line.
+// One partition over the simulated disk and clock, with batches made in a line. Nothing real is waited for.
 
 import { expect } from 'bun:test'
 import { GroupCommit, type LogWorld } from '../../../src/core/log/index.ts'
 import { Partition, type PartitionConfig } from '../../../src/core/partition/index.ts'
-import type { Clock, Events, Meter } from '../../../src/core/ports/index.ts'
+import type { Events, Meter } from '../../../src/core/ports/index.ts'
 import {
   BatchBuilder,
   type BatchFields,
@@ -13,11 +13,12 @@ import {
   RecordSpans,
 } from '../../../src/core/record/index.ts'
 import { hostCodec } from '../../../src/edge/host/codec.ts'
-import { MemoryDisk } from './memory-disk.ts'
+import { SimClock } from '../../sim/clock.ts'
+import { type Outcome, SimDisk } from '../../sim/disk.ts'
 
 export const FOLDER = 'topics/t/0'
 
-const MINUTE_MS = 60_000
+const HOUR_MS = 3_600_000
 
 const meter: Meter = {
   counter: () => ({ add: () => {} }),
@@ -26,16 +27,15 @@ const meter: Meter = {
 }
 
 export class PartitionBench {
-  nowMs = 1_790_000_000_000
-  disk = new MemoryDisk()
+  disk = new SimDisk(new SimClock())
   leaderEpoch = 1
   config: PartitionConfig = {
     segmentBytes: 64 * 1024 * 1024,
-    segmentMs: 24 * 60 * MINUTE_MS,
+    segmentMs: 24 * HOUR_MS,
     retentionMs: -1,
     retentionBytes: -1,
     flush: 'group',
-    idempotencyMs: 24 * 60 * MINUTE_MS,
+    idempotencyMs: 24 * HOUR_MS,
   }
   /** Names of warnings and errors, in order. */
   readonly complaints: string[] = []
@@ -43,7 +43,24 @@ export class PartitionBench {
   partition!: Partition
   readonly #builder = new BatchBuilder(hostCodec)
 
-  async open(): Promise<this> {
+  constructor(config: Partial<PartitionConfig> = {}) {
+    Object.assign(this.config, config)
+  }
+
+  /** Of the process that runs on the disk now. */
+  get clock(): SimClock {
+    return this.disk.clock
+  }
+
+  get nowMs(): number {
+    return this.clock.now()
+  }
+
+  open(): this {
+    return this.run(this.opening().then(() => this))
+  }
+
+  async opening(): Promise<void> {
     this.partition = await Partition.open({
       folder: FOLDER,
       config: this.config,
@@ -51,23 +68,23 @@ export class PartitionBench {
       leaderEpoch: this.leaderEpoch,
       onAdvance: () => this.advances++,
     })
-    return this
   }
 
-  async reopen(): Promise<this> {
-    await this.partition.close()
+  run<T>(promise: Promise<T>): T {
+    return this.clock.run(promise)
+  }
+
+  reopen(): this {
+    this.run(this.partition.close())
     this.leaderEpoch++
     return this.open()
   }
 
-  /** The process dies now; another starts on what the disk has. */
-  async crash(): Promise<PartitionBench> {
-    const next = new PartitionBench()
-    next.nowMs = this.nowMs
-    next.disk = this.disk.copy()
-    next.leaderEpoch = this.leaderEpoch + 1
-    next.config = this.config
-    return next.open()
+  /** The process is killed; or, with an outcome, the power goes. The next one starts on what is left. */
+  crash(outcome: Outcome | null = null): this {
+    this.disk = outcome === null ? this.disk.kill() : this.disk.powerLoss(outcome)
+    this.leaderEpoch++
+    return this.open()
   }
 
   batch(values: readonly string[], fields: BatchFields = {}): Uint8Array {
@@ -89,23 +106,25 @@ export class PartitionBench {
     )
   }
 
-  /** All that was appended is committed, or refused. */
-  async settle(): Promise<'committed' | 'disk-full'> {
-    const { endOffset } = this.partition
-    const fate = endOffset === 0 ? 'committed' : await this.partition.whenCommitted(endOffset - 1)
-    await this.turn()
-    return fate
+  /** Everything that was begun has ended: what was appended is committed or refused, snapshots are written. */
+  settle(): void {
+    this.clock.runAll()
   }
 
-  turn(): Promise<void> {
-    return new Promise((resolve) => setImmediate(resolve))
+  fill(): void {
+    this.disk.totalBytes = this.disk.paths().reduce((sum, path) => sum + this.disk.contentOf(path).length, 0)
   }
 
-  async values(from = this.partition.startOffset): Promise<string[]> {
+  makeRoom(): void {
+    this.disk.totalBytes = Number.POSITIVE_INFINITY
+  }
+
+  values(from = this.partition.startOffset): string[] {
     const values: string[] = []
     const reader = new RecordReader()
     for (let offset = from; offset < this.partition.highWatermark;) {
-      const read = await this.partition.read(offset, 1 << 20)
+      const reading = this.partition.read(offset, 1 << 20)
+      const read = reading instanceof Promise ? this.run(reading) : reading
       if (read.kind !== 'batches') throw new Error(read.kind)
       for (let at = 0; at < read.bytes.length; at += batchBytesOf(read.bytes, at)) {
         expect(reader.open(read.bytes, at, hostCodec)).toBe(true)
@@ -123,20 +142,13 @@ export class PartitionBench {
   }
 
   #world(): LogWorld {
-    const clock: Clock = {
-      now: () => this.nowMs,
-      monotonic: () => performance.now(),
-      wakeAt: () => () => {},
-      nextTurn: (run) => setImmediate(run),
-    }
     const complain = (event: string): void => {
       this.complaints.push(event)
     }
     const events: Events = { info: () => {}, warn: complain, error: complain }
-    const halt = (why: string, error: unknown): void => {
-      throw new Error(why, { cause: error })
-    }
-    return { disk: this.disk, codec: hostCodec, clock, events, commits: new GroupCommit(this.disk, clock, meter, halt) }
+    const halt = (why: string): void => complain(why)
+    const { disk, clock } = this
+    return { disk, codec: hostCodec, clock, events, commits: new GroupCommit(disk, clock, meter, halt) }
   }
 }
 
