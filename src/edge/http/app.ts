@@ -48,9 +48,10 @@ const HOST = /^[A-Za-z0-9._~:[\]-]*$/
 
 export function createApp(broker: Broker, options: AppOptions): App {
   const { uploads, lingerMs, heartbeatMs } = options
+  const onFailure = (error: unknown): void => options.onFailure(error)
   const bodies = new Bodies(new Deadlines(), uploads)
   const records = new RecordsWriter(broker.codec)
-  const data: DataPath = { broker, bodies, records, buffers: new AnswerBuffers(), lingerMs, heartbeatMs }
+  const data: DataPath = { broker, bodies, records, buffers: new AnswerBuffers(), lingerMs, heartbeatMs, onFailure }
   const { requestBytesMax, bodyMs, bodyBytesPerS, uploadIdleMs } = uploads
   const limits = limitsView({ requestBytesMax, bodyMs, bodyBytesPerS, uploadIdleMs, lingerMs })
   const control = createControl({ ...options, broker, limits, metricsText: () => options.metricsText() }, bodies)
@@ -102,7 +103,7 @@ export function createApp(broker: Broker, options: AppOptions): App {
 
   function answered(response: Promise<Response>): Promise<Response> {
     return response.catch((error: unknown) => {
-      options.onFailure(error)
+      onFailure(error)
       return problemAnswer(new Problem('internal', 'See the log of the broker', {}, 'unknown'))
     })
   }

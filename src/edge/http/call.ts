@@ -29,6 +29,8 @@ export interface DataPath {
   readonly records: RecordsWriter
   readonly lingerMs: number
   readonly heartbeatMs: number
+  /** Told of what should not have happened, where no answer can tell it any more. */
+  onFailure(error: unknown): void
 }
 
 export function accepts(headers: HeaderBag, mediaType: string): boolean {

@@ -1,12 +1,16 @@
 // A change of the cluster's metadata, from command to answer.
 
+import type { Broker } from '../../core/broker/index.ts'
 import type { ClusterCommand } from '../../core/cluster/index.ts'
 import { problemOf, topicView } from '../wire/index.ts'
 import { jsonAnswer, problemAnswer } from './answer.ts'
 import type { ControlPath } from './table.ts'
 
 export async function change(path: ControlPath, command: ClusterCommand): Promise<Response> {
-  const reply = await path.broker.submit(command)
+  return replyAnswer(path, await path.broker.submit(command))
+}
+
+export function replyAnswer(path: ControlPath, reply: Awaited<ReturnType<Broker['submit']>>): Response {
   switch (reply.kind) {
     case 'created':
     case 'exists':

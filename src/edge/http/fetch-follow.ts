@@ -22,7 +22,10 @@ export function followLines(path: DataPath, asked: FetchCall, session: FetchSess
   lines.onGone = () => session.cancelWait()
   // Where the answer begins: what a reader that breaks off before its first record goes on from.
   const response = bodyAnswer(lines.readable, 'application/x-ndjson', placeHeaders(session))
-  follow(path, asked, session, lines).catch((error: unknown) => lines.fail(error))
+  follow(path, asked, session, lines).catch((error: unknown) => {
+    path.onFailure(error)
+    lines.fail(error)
+  })
   return response
 }
 

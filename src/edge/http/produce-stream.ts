@@ -43,7 +43,10 @@ export async function streamProduce(
     return producedAnswer(path.broker, outcome, takenAs(asked), unacknowledged)
   }
   const lines = new LineStream()
-  void tellLines(path, asked, stream.run(body, idleMs, lines), lines)
+  tellLines(path, asked, stream.run(body, idleMs, lines), lines).catch((error: unknown) => {
+    path.onFailure(error)
+    lines.fail(error)
+  })
   return bodyAnswer(lines.readable, 'application/x-ndjson')
 }
 

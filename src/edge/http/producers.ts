@@ -2,8 +2,8 @@
 
 import { z } from '@hono/zod-openapi'
 import { Problem, ProducerShape, readShape } from '../wire/index.ts'
-import { problemAnswer } from './answer.ts'
-import { change } from './change.ts'
+import { jsonAnswer, problemAnswer } from './answer.ts'
+import { replyAnswer } from './change.ts'
 import type { ControlCall, ControlPath, Operation } from './table.ts'
 
 const NothingShape = z.strictObject({})
@@ -25,5 +25,6 @@ export const producerOperations: readonly Operation[] = [
 async function createProducer(path: ControlPath, { body }: ControlCall): Promise<Response> {
   const given = body.length === 0 ? {} : readShape(NothingShape, body)
   if (given instanceof Problem) return problemAnswer(given)
-  return change(path, { kind: 'allocate-producer-ids', count: 1 })
+  const identity = await path.broker.newProducer()
+  return 'kind' in identity ? replyAnswer(path, identity) : jsonAnswer(identity, 201)
 }

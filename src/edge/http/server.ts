@@ -1,47 +1,83 @@
 // The app on a port: HTTP/1.1 and HTTP/2 side by side, connections that fall silent are closed, bodies are bounded by the app
 // and not here. Malformed framing (both lengths, bad chunks, headers too large) is refused by Bun's parser before the app.
 
-import type { App } from './app.ts'
+import { readFileSync } from 'node:fs'
+import { BrokenInvariant } from '../../core/base/index.ts'
+import type { Broker } from '../../core/broker/index.ts'
+import type { Events } from '../../core/ports/index.ts'
+import type { Config } from '../config.ts'
+import { type App, createApp } from './app.ts'
+import { version } from '../../../package.json'
 
-export interface ServerOptions {
-  readonly host: string
-  /** 0: a free one. */
-  readonly port: number
-  readonly http2: boolean
-  readonly tls: { readonly cert: string; readonly key: string } | null
+export interface ServerWorld {
+  readonly events: Events
+  /** The Prometheus text. */
+  metricsText(): Promise<string>
 }
 
-export interface RunningServer {
-  readonly port: number
+export interface HttpServer {
   readonly url: string
-  readonly pendingRequests: number
-  /** No new connections; resolves when those there are have been answered. */
-  drain(): Promise<void>
-  /** Cuts what is left. */
-  close(): Promise<void>
+  readonly port: number
+  /** Takes nothing new, finishes what is under way, and cuts what is left after `drainMs`. */
+  stop(drainMs: number): Promise<void>
 }
 
 /** Silence between requests, or within one that does not wait on purpose. Bun counts in steps of four seconds. */
 const IDLE_S = 32
+const BODY_BYTES_PER_S = 64 * 1024
+const LINGER_MS = 200
+const HEARTBEAT_MS = 15_000
 
-export function serve(app: App, options: ServerOptions): RunningServer {
+export function startServer(broker: Broker, config: Config, world: ServerWorld): HttpServer {
+  const app = createApp(broker, {
+    clusterId: broker.identity.clusterId,
+    nodeId: broker.identity.nodeId,
+    version,
+    allowedOrigins: config.allowOrigins,
+    uploads: {
+      requestBytesMax: config.requestBytesMax,
+      bodyMs: config.bodyMs,
+      bodyBytesPerS: BODY_BYTES_PER_S,
+      uploadIdleMs: config.uploadIdleMs,
+    },
+    lingerMs: LINGER_MS,
+    heartbeatMs: HEARTBEAT_MS,
+    metricsText: () => world.metricsText(),
+    onFailure(error) {
+      world.events.error('request-failed', {
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      })
+      // Outside of the request, where it stops the process.
+      if (error instanceof BrokenInvariant) queueMicrotask(() => raise(error))
+    },
+  })
+  return listen(app, config)
+}
+
+function listen(app: App, config: Config): HttpServer {
   const server = Bun.serve({
-    hostname: options.host,
-    port: options.port,
-    http2: options.http2,
+    hostname: config.host,
+    port: config.port,
+    http2: config.http2,
     idleTimeout: IDLE_S,
     // A streamed upload has no bound; buffered ones are bounded where they are read.
     maxRequestBodySize: Number.MAX_SAFE_INTEGER,
-    ...(options.tls === null ? null : { tls: { cert: options.tls.cert, key: options.tls.key } }),
+    ...(config.tlsCert === ''
+      ? null
+      : { tls: { cert: readFileSync(config.tlsCert, 'utf8'), key: readFileSync(config.tlsKey, 'utf8') } }),
     fetch: (request, connection) => app.fetch(request, connection),
   })
   return {
     port: server.port!,
     url: server.url.href.replace(/\/$/, ''),
-    get pendingRequests() {
-      return server.pendingRequests
+    async stop(drainMs) {
+      const cut = setTimeout(() => void server.stop(true), drainMs)
+      await server.stop(false)
+      clearTimeout(cut)
     },
-    drain: () => server.stop(false),
-    close: () => server.stop(true),
   }
+}
+
+function raise(error: BrokenInvariant): never {
+  throw error
 }
