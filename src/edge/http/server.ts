@@ -4,13 +4,14 @@
 import { readFileSync } from 'node:fs'
 import { BrokenInvariant } from '../../core/base/index.ts'
 import type { Broker } from '../../core/broker/index.ts'
-import type { Events } from '../../core/ports/index.ts'
+import type { Events, Meter } from '../../core/ports/index.ts'
 import type { Config } from '../config.ts'
 import { type App, createApp } from './app.ts'
 import { version } from '../../../package.json'
 
 export interface ServerWorld {
   readonly events: Events
+  readonly meter: Meter
   /** The Prometheus text. */
   metricsText(): Promise<string>
 }
@@ -29,6 +30,7 @@ const LINGER_MS = 200
 const HEARTBEAT_MS = 15_000
 
 export function startServer(broker: Broker, config: Config, world: ServerWorld): HttpServer {
+  world.meter.gauge('naru_waiters', 'Reads that wait for records', () => broker.status.waiters)
   const app = createApp(broker, {
     clusterId: broker.identity.clusterId,
     nodeId: broker.identity.nodeId,
