@@ -134,6 +134,7 @@ export class JournaledDisk implements Disk {
     for (const [path, state] of this.#statesBelow(from)) {
       this.#states.delete(path)
       state.path = to + path.slice(from.length)
+      state.isProved = false
       this.#states.set(state.path, state)
     }
   }
@@ -158,17 +159,13 @@ export class JournaledDisk implements Disk {
 
   async syncFolder(folder: string): Promise<void> {
     if (!this.#removedFrom.has(folder)) await this.#disk.syncFolder(folder)
-    else
-      await this.#exclusively(async () => {
-        const removed = [...(this.#removedFrom.get(folder) ?? [])]
-        await this.#disk.syncFolder(folder)
-        await this.#forget(folder, removed)
-      })
+    else await this.#exclusively(() => this.#syncFolderAndForget(folder))
   }
 
   // --- one at a time -----------------------------------------------------------------------------------------------------
 
   async #syncStates(files: ReadonlySet<FileState>): Promise<void> {
+    await this.#forgetFormer(files)
     let journaled: FileState[] = []
     const fitting = await this.#fitting(() => {
       journaled = this.#chooseJournaled(files)
@@ -182,8 +179,25 @@ export class JournaledDisk implements Disk {
     const asTheyAre = [...files].filter((state) => state.needsSync && !chosen.has(state))
     const writing = fitting === null || fitting.length === 0 ? null : this.#append(fitting)
     for (const state of files) state.taken()
-    await Promise.all([asTheyAre.length > 0 ? this.#disk.sync(asTheyAre.map(({ file }) => file)) : null, writing])
-    for (const state of asTheyAre) state.isProved = true
+    await Promise.all([this.#syncAsTheyAre(asTheyAre, files.size >= this.#settings.filesMin), writing])
+  }
+
+  /** What the journal holds of files that were removed, and have others in their place that are now to be synced. */
+  async #forgetFormer(files: ReadonlySet<FileState>): Promise<void> {
+    const former = [...files].filter((state) => !state.isProved && !state.isRemoved && this.#isHeld(state.path))
+    for (const folder of new Set(former.map(({ path }) => folderOf(path)))) await this.#syncFolderAndForget(folder)
+  }
+
+  /** `isProving`: also their names, so that the next time they may go through the journal. */
+  async #syncAsTheyAre(states: readonly FileState[], isProving: boolean): Promise<void> {
+    if (states.length === 0) return
+    const toProve = states.filter((state) => isProving && !state.isProved && !state.isRemoved)
+    const folders = new Set(toProve.map(({ path }) => folderOf(path)))
+    await Promise.all([
+      this.#disk.sync(states.map(({ file }) => file)),
+      ...[...folders].map((folder) => this.#disk.syncFolder(folder)),
+    ])
+    for (const state of toProve) state.isProved = true
   }
 
   #chooseJournaled(states: ReadonlySet<FileState>): FileState[] {
@@ -291,11 +305,11 @@ export class JournaledDisk implements Disk {
     this.#closeLeft()
   }
 
-  async #forget(folder: string, removed: readonly string[]): Promise<void> {
+  async #syncFolderAndForget(folder: string): Promise<void> {
+    const removed = [...(this.#removedFrom.get(folder) ?? [])]
+    await this.#disk.syncFolder(folder)
     const fitting = await this.#fitting(() => {
-      // one that was made anew and has gone through the journal since is cut to nothing there, which is as good
-      const paths = removed.filter((path) => this.#isHeld(path) && this.#states.get(path)?.replacesHeld !== false)
-      return paths.map((path) => ({ kind: 'forgotten', path }))
+      return removed.filter((path) => this.#isHeld(path)).map((path) => ({ kind: 'forgotten', path }))
     })
     if (fitting === null) await this.#drain()
     else if (fitting.length > 0) await this.#append(fitting)
@@ -330,10 +344,7 @@ export class JournaledDisk implements Disk {
   // --- what is known of files --------------------------------------------------------------------------------------------
 
   #newState(path: string, mayCreate: boolean): FileState {
-    const isNew = mayCreate && !this.#disk.exists(path)
-    const state = new FileState(path, this.#disk.open(path, mayCreate ? 'create' : 'write'), isNew)
-    // what the journal holds is of a file removed before: a replay must not mix the two
-    if (this.#isHeld(path)) state.replaceHeld()
+    const state = new FileState(path, this.#disk.open(path, mayCreate ? 'create' : 'write'))
     this.#states.set(path, state)
     return state
   }

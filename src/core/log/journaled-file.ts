@@ -21,17 +21,17 @@ export class FileState {
   readonly file: DiskFile
   handles = 0
   isRemoved = false
-  /** False until the file was synced once: bytes of an earlier process may be in it that no sync has covered. */
-  isProved: boolean
-  /** It was made in the place of a removed file of which the journal holds something, and was not synced since. */
-  replacesHeld = false
+  /**
+   * Both the file and its name were synced. Until then bytes of an earlier process may be in it that no sync has covered, and
+   * after a crash the path may name an older file, on which a replay would do harm.
+   */
+  isProved = false
   #ranges: Range[] = []
   #truncatedTo = NOT_TRUNCATED
 
-  constructor(path: string, file: DiskFile, isProved: boolean) {
+  constructor(path: string, file: DiskFile) {
     this.path = path
     this.file = file
-    this.isProved = isProved
   }
 
   get needsSync(): boolean {
@@ -60,12 +60,6 @@ export class FileState {
   taken(): void {
     this.#ranges = []
     this.#truncatedTo = NOT_TRUNCATED
-    this.replacesHeld = false
-  }
-
-  replaceHeld(): void {
-    this.replacesHeld = true
-    this.truncated(0)
   }
 
   wrote(position: number, end: number): void {
