@@ -13,7 +13,7 @@ import type { Appended, AppendRefusal } from './append-outcome.ts'
 import { type CommitFate, HighWatermark } from './high-watermark.ts'
 import { type HeldKey, KeyBudget } from './idempotency-keys.ts'
 import { judge } from './leader.ts'
-import { captureState, type StateCapture } from './producer-snapshot.ts'
+import { captureState, encodeSnapshot, type StateCapture } from './producer-snapshot.ts'
 import type { ProducerState } from './producer-state.ts'
 import { SnapshotStore } from './snapshot-store.ts'
 
@@ -116,6 +116,16 @@ export class Partition implements LogListener {
   /** Batches under Idempotency-Keys forgotten before their time, since the start. */
   get keyRangesForgottenEarly(): number {
     return this.#state?.keys.forgottenEarly ?? 0
+  }
+
+  /** Checksum of what is known of producers and keys: equal wherever the same batches are. Null while it is read again. */
+  stateSum(): number | null {
+    if (this.#state === null) return null
+    let sum = 0
+    for (const chunk of encodeSnapshot(captureState(this.#state, this.#log.latestEpoch), this.#world.codec)) {
+      sum = this.#world.codec.crc32(chunk, sum)
+    }
+    return sum
   }
 
   configure(config: PartitionConfig): void {

@@ -59,7 +59,7 @@ test('behaves as a sorted list', () => {
   fc.assert(
     fc.property(
       fc.oneof(fc.constant(0), fc.integer({ min: 0, max: 10_000 }), fc.constant(1_790_000_000_000)),
-      fc.array(step, { maxLength: 120 }),
+      fc.array(step, { maxLength: 120, size: 'max' }),
       (startMs, steps) => {
         const wheel = new TimingWheel<number>(startMs)
         const list = new SortedList(startMs)

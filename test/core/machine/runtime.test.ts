@@ -288,7 +288,7 @@ const step = fc.oneof(
 
 test('whatever is lost: what was answered as committed is in the log, and the state is the log', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 40, size: 'max' }), async (steps) => {
       const bench = await new Bench().open(200)
       const { journal } = bench
       const answers: { answer: Answer<Reply>; name: string }[] = []

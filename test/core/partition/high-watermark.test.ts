@@ -10,7 +10,7 @@ test('whoever waits learns the fate of what it waits for, in order', () => {
     fc.record({ kind: fc.constant('refuse' as const), by: fc.nat({ max: 4 }) }),
   )
   return fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 60 }), async (steps) => {
+    fc.asyncProperty(fc.array(step, { maxLength: 60, size: 'max' }), async (steps) => {
       const highWatermark = new HighWatermark(0)
       let end = 0
       const waiting: { offset: number; fate: CommitFate | null; got: CommitFate | null }[] = []
