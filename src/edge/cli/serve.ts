@@ -82,7 +82,7 @@ async function serve(config: Config): Promise<void> {
   process.on('uncaughtException', (error) => halt('uncaught exception', error.stack ?? error))
   process.on('unhandledRejection', (error) => halt('unhandled rejection', error instanceof Error ? error.stack : error))
   const broker = await startBroker(config, events, meter, halt)
-  const server = startServer(broker, config, { events, meter, registry })
+  const server = startServer(broker, config, { events, meter, metricsText: () => registry.metrics() })
   const unwatch = watchLoop(meter)
   events.info('listening', { url: server.url, port: server.port })
   await endOf(server, broker, config, events)
