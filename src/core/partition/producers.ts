@@ -33,9 +33,17 @@ const SEQUENCES = 0x1_0000_0000
 const NEXT: ProducerVerdict = { kind: 'next' }
 const UNKNOWN: ProducerVerdict = { kind: 'producer-unknown' }
 
+/** A producer's place in the line from the longest silent to the latest. */
+interface Place {
+  producer: Producer
+  before: Place | null
+  after: Place | null
+}
+
 export class Producers {
-  /** Longest silent first. */
-  readonly #byId = new Map<number, Producer>()
+  readonly #byId = new Map<number, Place>()
+  #longestSilent: Place | null = null
+  #latest: Place | null = null
   readonly #producersMax: number
 
   constructor(producersMax: number = limits.PRODUCERS_PER_PARTITION_MAX) {
@@ -48,7 +56,9 @@ export class Producers {
 
   /** Those of this moment, longest silent first. */
   capture(): readonly Producer[] {
-    return [...this.#byId.values()]
+    const producers: Producer[] = []
+    for (let place = this.#longestSilent; place !== null; place = place.after) producers.push(place.producer)
+    return producers
   }
 
   /** Judges a batch that would be appended at `appendedAt`; changes nothing. */
@@ -60,7 +70,7 @@ export class Producers {
     appendedAt: number,
     expiryMs: number,
   ): ProducerVerdict {
-    const producer = this.#byId.get(producerId)
+    const producer = this.#byId.get(producerId)?.producer
     if (producer === undefined || lastAppendedAt(producer) < appendedAt - expiryMs) {
       return baseSequence === 0 ? NEXT : UNKNOWN
     }
@@ -77,32 +87,45 @@ export class Producers {
   /** The batch is in the log. */
   apply(producerId: number, epoch: number, batch: ProducerBatch, expiryMs: number): void {
     this.expire(batch.appendedAt - expiryMs)
-    const known = this.#byId.get(producerId)
+    const place = this.#byId.get(producerId)
+    const known = place?.producer
     const batches = known !== undefined && known.epoch === epoch ? [...known.batches, batch] : [batch]
     if (batches.length > limits.PRODUCER_BATCHES_KEPT) batches.shift()
-    if (known !== undefined) this.#byId.delete(producerId)
-    this.#byId.set(producerId, { producerId, epoch, batches })
-    if (this.#byId.size > this.#producersMax) this.#forgetFirst()
+    if (place !== undefined) this.#leave(place)
+    this.#append({ producerId, epoch, batches })
+    if (this.#byId.size > this.#producersMax) this.#forget(this.#longestSilent!)
   }
 
   /** Forgets who has been silent since before this. */
   expire(beforeMs: number): void {
-    for (const producer of this.#byId.values()) {
-      if (lastAppendedAt(producer) >= beforeMs) return
-      this.#byId.delete(producer.producerId)
+    while (this.#longestSilent !== null && lastAppendedAt(this.#longestSilent.producer) < beforeMs) {
+      this.#forget(this.#longestSilent)
     }
   }
 
   /** From a snapshot, in its order. */
   restore(producer: Producer): void {
-    this.#byId.set(producer.producerId, producer)
+    this.#append(producer)
   }
 
-  #forgetFirst(): void {
-    for (const producerId of this.#byId.keys()) {
-      this.#byId.delete(producerId)
-      return
-    }
+  #append(producer: Producer): void {
+    const place: Place = { producer, before: this.#latest, after: null }
+    if (this.#latest === null) this.#longestSilent = place
+    else this.#latest.after = place
+    this.#latest = place
+    this.#byId.set(producer.producerId, place)
+  }
+
+  #forget(place: Place): void {
+    this.#leave(place)
+    this.#byId.delete(place.producer.producerId)
+  }
+
+  #leave({ before, after }: Place): void {
+    if (before === null) this.#longestSilent = after
+    else before.after = after
+    if (after === null) this.#latest = before
+    else after.before = before
   }
 }
 
