@@ -72,21 +72,43 @@ export class FetchSession {
 
   /** The next stored batches of whichever partition's turn it is; null when all are caught up or at an end. */
   next(bytesMax: number): FetchSlice | null | Promise<FetchSlice | null> {
+    const position = this.ready()
+    if (position === null) return null
+    const slice = this.read(position, bytesMax)
+    if (slice instanceof Promise) return slice.then((late) => late ?? this.next(bytesMax))
+    return slice ?? this.next(bytesMax)
+  }
+
+  /** Whose turn it is, for readers that look before they read. It stays so until that is read. */
+  ready(): FetchPosition | null {
     this.#pickUpNew()
     const count = this.positions.length
     for (let i = 0; i < count; i++) {
-      const position = this.positions[(this.#turn + i) % count]!
+      const at = (this.#turn + i) % count
+      const position = this.positions[at]!
       if (position.problem === null && position.replica.isRemoved) {
         position.problem = { kind: 'unknown-topic', topic: position.topic.name, recentlyDeleted: true }
       }
       if (position.problem !== null || position.offset >= endOf(position)) continue
-      this.#turn = (this.#turn + i + 1) % count
-      const read = position.replica.live.read(position.offset, Math.min(bytesMax, limits.FETCH_BYTES_MAX))
-      return read instanceof Promise
-        ? read.then((late) => this.#sliceOf(position, late) ?? this.next(bytesMax))
-        : (this.#sliceOf(position, read) ?? this.next(bytesMax))
+      this.#turn = at
+      return position
     }
     return null
+  }
+
+  /** Stored batches of the position that is `ready`; null: it cannot be read, and says why. Passes the turn on. */
+  read(position: FetchPosition, bytesMax: number): FetchSlice | null | Promise<FetchSlice | null> {
+    this.#turn = (this.#turn + 1) % this.positions.length
+    const read = position.replica.live.read(position.offset, Math.min(bytesMax, limits.FETCH_BYTES_MAX))
+    return read instanceof Promise ? read.then((late) => this.#sliceOf(position, late)) : this.#sliceOf(position, read)
+  }
+
+  /** Another session over the same partitions, each at its place in `offsets`. */
+  fork(offsets: readonly number[]): FetchSession {
+    const positions = this.positions.map((position, i) => ({ ...position, offset: offsets[i] ?? 0 }))
+    const session = new FetchSession(this.#host, positions, [], this.#picksUpNew)
+    session.#routes.push(...this.#routes)
+    return session
   }
 
   /** Parks until a partition advances. `deadlineMs` is monotonic; infinite for none. */
