@@ -19,6 +19,7 @@ const COLON = 0x3a
 const OPEN_ARRAY = 0x5b
 const BACKSLASH = 0x5c
 const CLOSE_ARRAY = 0x5d
+const SMALL_E = 0x65
 const OPEN_OBJECT = 0x7b
 const CLOSE_OBJECT = 0x7d
 
@@ -61,16 +62,47 @@ export function skipJsonValue(
   /** A bit a level, 1 for an object, the innermost lowest. */
   let kinds = 0
   let spilled: number[] | null = null
+  const wordsEnd = end >> 2 < words.length ? end >> 2 : words.length
   for (;;) {
     if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
+    if ((kinds & 1) === 1) {
+      // As `skipJsonName`, here for the plain ones.
+      let stop = at < end && bytes[at]! === QUOTE ? at + 1 : end
+      while (stop < end && STOPS_STRING[bytes[stop]!]! === 0) stop++
+      if (stop + 1 < end && bytes[stop]! === QUOTE && bytes[stop + 1]! === COLON) {
+        at = stop + 2
+      } else {
+        at = skipJsonName(bytes, at, end, words)
+        if (at < 0) return at
+      }
+      if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
+    }
     if (at >= end) return -1 - end
     const byte = bytes[at]!
     if (byte === QUOTE) {
-      at = skipJsonString(bytes, at, end, words)
-      if (at < 0) return at
+      // As `skipJsonString`, here for the plain ones.
+      let i = (at + 1) >> 2
+      let stops = 0
+      if (i < wordsEnd) {
+        stops = stopBits(words[i]! | ((1 << (((at + 1) & 3) << 3)) - 1))
+        while (stops === 0 && ++i < wordsEnd) stops = stopBits(words[i]!)
+      }
+      const stop = (i << 2) + ((31 - Math.clz32(stops & -stops)) >> 3)
+      if (stops !== 0 && bytes[stop]! === QUOTE) at = stop + 1
+      else {
+        at = skipJsonString(bytes, at, end, words)
+        if (at < 0) return at
+      }
     } else if (byte <= NINE) {
-      at = skipJsonNumber(bytes, at, end)
-      if (at < 0) return at
+      let behind = at + 1
+      while (behind < end && (bytes[behind]! - ZERO) >>> 0 <= 9) behind++
+      const next = behind < end ? bytes[behind]! : 0
+      if (byte <= ZERO || next === DOT || (next | 0x20) === SMALL_E) {
+        at = skipJsonNumber(bytes, at, end)
+        if (at < 0) return at
+      } else {
+        at = behind
+      }
     } else if (byte === OPEN_OBJECT || byte === OPEN_ARRAY) {
       if (depth >= depthMax) return -1 - at
       at++
@@ -87,10 +119,6 @@ export function skipJsonValue(
         }
         depth++
         kinds = (kinds << 1) | ((byte >> 5) & 1)
-        if (byte === OPEN_OBJECT) {
-          at = skipJsonName(bytes, at, end, words)
-          if (at < 0) return at
-        }
         continue
       }
     } else {
@@ -105,10 +133,6 @@ export function skipJsonValue(
       const next = bytes[at]!
       if (next === COMMA) {
         at++
-        if ((kinds & 1) === 0) break
-        if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
-        at = skipJsonName(bytes, at, end, words)
-        if (at < 0) return at
         break
       }
       if (next !== ((kinds & 1) === 1 ? CLOSE_OBJECT : CLOSE_ARRAY)) return -1 - at
@@ -215,7 +239,7 @@ export function skipJsonNumber(bytes: Uint8Array, at: number, end: number): numb
     at = skipDigits(bytes, at + 1, end)
     if (at < 0) return at
   }
-  if (at < end && (bytes[at]! | 0x20) === 0x65) {
+  if (at < end && (bytes[at]! | 0x20) === SMALL_E) {
     at++
     if (at < end && (bytes[at]! === 0x2b || bytes[at]! === MINUS)) at++
     at = skipDigits(bytes, at, end)

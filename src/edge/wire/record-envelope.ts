@@ -18,13 +18,14 @@ import {
 } from '../../core/record/index.ts'
 import { bodyFault, type BodyFault, jsonFault } from './body-fault.ts'
 import { ByteWriter } from './byte-writer.ts'
-import { jsonStringOf, textOf } from './json-text.ts'
+import { jsonOf, jsonStringOf, textOf } from './json-text.ts'
 import { Field, FIELD_NAMES, fieldNamed, type FieldNumber, unknownFieldFault } from './record-fields.ts'
 import { readHeaders } from './record-headers.ts'
 import { TagTexts } from './tag-texts.ts'
 import { timestampFault } from './timestamp.ts'
 
 const COMMA = 0x2c
+const ZERO = 0x30
 const COLON = 0x3a
 const QUOTE = 0x22
 const OPEN_OBJECT = 0x7b
@@ -33,11 +34,20 @@ const SPACE_MAX = 0x20
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
 
+/** As many digits are exact as a number. */
+const DIGITS_MAX = 15
+
 const VALUE_ONLY = 1 << Field.value
 const KEY_AND_VALUE = VALUE_ONLY | (1 << Field.key)
 const KEYS = (1 << Field.key) | (1 << Field.keyBase64)
 const VALUES = VALUE_ONLY | (1 << Field.valueBase64) | (1 << Field.tombstone)
-const NAME_BYTES = FIELD_NAMES.map((name) => name.length + 2)
+/** Each field's name in its quotes, and how long that is. */
+const NAME_ROOM = 16
+const NAMES = new Uint8Array(FIELD_NAMES.length * NAME_ROOM)
+const NAME_BYTES = new Int32Array(FIELD_NAMES.length)
+for (const [field, name] of FIELD_NAMES.entries()) {
+  NAME_BYTES[field] = new TextEncoder().encodeInto(`"${name}"`, NAMES.subarray(field * NAME_ROOM)).written
+}
 
 export class RecordEnvelope {
   readonly record = new RecordSpans()
@@ -50,6 +60,8 @@ export class RecordEnvelope {
   #origin = 0
   /** A bit for each field found; where each begins and ends. */
   #seen = 0
+  /** A bit for each field that is a string without escapes. */
+  #plain = 0
   readonly #places = new Int32Array(FIELD_NAMES.length * 2)
   readonly #own = new ByteWriter()
   readonly #tags = new TagTexts()
@@ -82,6 +94,7 @@ export class RecordEnvelope {
     const bytes = this.#bytes
     const places = this.#places
     let seen = 0
+    let plain = 0
     let at = start
     if (at >= end || bytes[at]! !== OPEN_OBJECT) return this.#refuseKind(start, end)
     at = skipJsonSpace(bytes, at + 1, end)
@@ -101,17 +114,27 @@ export class RecordEnvelope {
         if (field < 0) return -1
       }
       if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
+      const valueStart = at
       places[field * 2] = at
-      at =
-        at < end && bytes[at]! === QUOTE
-          ? skipJsonString(bytes, at, end, this.#words)
-          : skipJsonValue(bytes, at, end, this.#words)
+      plain &= ~(1 << field)
+      if (at < end && bytes[at]! === QUOTE) {
+        at = skipPlainText(bytes, at + 1, end, this.#words)
+        if (at < end && bytes[at]! === QUOTE) {
+          at++
+          plain |= 1 << field
+        } else {
+          at = skipJsonString(bytes, valueStart, end, this.#words)
+        }
+      } else {
+        at = skipJsonValue(bytes, at, end, this.#words)
+      }
       if (at < 0) return this.#refuseJson(end, -1 - at)
       places[field * 2 + 1] = at
       seen |= 1 << field
       if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
       if (at < end && bytes[at]! === CLOSE_OBJECT) {
         this.#seen = seen
+        this.#plain = plain
         return at + 1
       }
       if (at >= end || bytes[at]! !== COMMA) return this.#refuseJson(end, at)
@@ -170,7 +193,7 @@ export class RecordEnvelope {
     const start = this.#places[Field.key * 2]!
     const end = this.#places[Field.key * 2 + 1]!
     if (bytes[start]! !== QUOTE) return this.#refuse('key', 'a key is a string; other bytes go into keyBase64')
-    if (skipPlainText(bytes, start + 1, end, this.#words) === end - 1) {
+    if ((this.#plain & (1 << Field.key)) !== 0) {
       record.key = bytes
       record.keyStart = start + 1
       record.keyEnd = end - 1
@@ -232,14 +255,11 @@ export class RecordEnvelope {
   }
 
   #takeTimestamp(): boolean {
-    const source = this.#sourceOf(Field.timestamp)
-    const first = source.charCodeAt(0)
-    const isNumber = first === 0x2d || (first >= 0x30 && first <= 0x39)
-    const ms = isNumber ? Number(source) : Number.NaN
+    const places = this.#places
+    const ms = numberAt(this.#bytes, places[Field.timestamp * 2]!, places[Field.timestamp * 2 + 1]!)
     const fault = timestampFault(ms)
     if (fault !== null) return this.#refuse('timestamp', fault)
-    // Not minus zero.
-    this.record.timestamp = ms + 0
+    this.record.timestamp = ms
     return true
   }
 
@@ -298,30 +318,46 @@ export class RecordEnvelope {
   }
 }
 
+/** The number that a scanned JSON value is; NaN where it is something else. */
+function numberAt(bytes: Uint8Array, start: number, end: number): number {
+  if (end - start > DIGITS_MAX) return numberOf(bytes, start, end)
+  let value = 0
+  for (let at = start; at < end; at++) {
+    const digit = bytes[at]! - ZERO
+    if (digit < 0 || digit > 9) return numberOf(bytes, start, end)
+    value = value * 10 + digit
+  }
+  return value
+}
+
+function numberOf(bytes: Uint8Array, start: number, end: number): number {
+  const value = jsonOf(bytes, start, end)
+  // Minus zero is zero.
+  return typeof value === 'number' ? value + 0 : Number.NaN
+}
+
 /** The field whose name, quotes included, stands at `at`, or -1. Sixteen bytes can be read there. */
 function fieldAt(bytes: Uint8Array, at: number): number {
   switch (bytes[at + 1]!) {
     case 0x6b:
-      if (bytes[at + 4]! === QUOTE) return isNameAt(bytes, at, Field.key)
-      return isNameAt(bytes, at, Field.keyBase64)
+      return nameAt(bytes, at, bytes[at + 4]! === QUOTE ? Field.key : Field.keyBase64)
     case 0x76:
-      if (bytes[at + 6]! === QUOTE) return isNameAt(bytes, at, Field.value)
-      return isNameAt(bytes, at, Field.valueBase64)
+      return nameAt(bytes, at, bytes[at + 6]! === QUOTE ? Field.value : Field.valueBase64)
     case 0x74:
-      if (bytes[at + 2]! === 0x61) return isNameAt(bytes, at, Field.tags)
-      if (bytes[at + 2]! === 0x6f) return isNameAt(bytes, at, Field.tombstone)
-      return isNameAt(bytes, at, Field.timestamp)
+      if (bytes[at + 2]! === 0x61) return nameAt(bytes, at, Field.tags)
+      return nameAt(bytes, at, bytes[at + 2]! === 0x69 ? Field.timestamp : Field.tombstone)
     case 0x68:
-      return isNameAt(bytes, at, Field.headers)
+      return nameAt(bytes, at, Field.headers)
     default:
       return -1
   }
 }
 
-function isNameAt(bytes: Uint8Array, at: number, field: FieldNumber): number {
-  const name = FIELD_NAMES[field]!
-  if (bytes[at]! !== QUOTE || bytes[at + name.length + 1]! !== QUOTE) return -1
-  for (let i = 0; i < name.length; i++) if (bytes[at + 1 + i]! !== name.charCodeAt(i)) return -1
+/** `field` if its name is what stands there, else -1. */
+function nameAt(bytes: Uint8Array, at: number, field: FieldNumber): number {
+  const from = field * NAME_ROOM
+  const nameBytes = NAME_BYTES[field]!
+  for (let i = 0; i < nameBytes; i++) if (bytes[at + i]! !== NAMES[from + i]!) return -1
   return field
 }
 

@@ -6,20 +6,37 @@ import { bodyFault, type BodyFault } from './body-fault.ts'
 import { textOf } from './json-text.ts'
 
 const KNOWN_MAX = 256
+/** Source bytes of the latest few are compared before any text is made of them. */
+const RECENT_MAX = 8
 const encoder = new TextEncoder()
+
+interface Recent {
+  readonly source: Uint8Array
+  readonly tags: readonly string[]
+}
 
 export class TagTexts {
   readonly #known = new Map<string, readonly string[]>()
+  readonly #recent: Recent[] = []
+  #oldest = 0
 
   /** A JSON value that has been scanned. */
   read(bytes: Uint8Array, start: number, end: number): readonly string[] | BodyFault {
+    for (let i = 0; i < this.#recent.length; i++) {
+      const { source, tags } = this.#recent[i]!
+      if (source.length === end - start && isAt(source, bytes, start)) return tags
+    }
     const text = textOf(bytes, start, end)
-    const known = this.#known.get(text)
-    if (known !== undefined) return known
-    const tags: unknown = JSON.parse(text)
-    const fault = tagsFault(tags)
-    if (fault !== null) return fault
-    return this.#keep(text, tags as string[])
+    let tags = this.#known.get(text)
+    if (tags === undefined) {
+      const parsed: unknown = JSON.parse(text)
+      const fault = tagsFault(parsed)
+      if (fault !== null) return fault
+      tags = this.#keep(text, parsed as string[])
+    }
+    this.#recent[this.#oldest] = { source: bytes.slice(start, end), tags }
+    this.#oldest = (this.#oldest + 1) % RECENT_MAX
+    return tags
   }
 
   /** One tag, or what is wrong with it. */
@@ -32,6 +49,11 @@ export class TagTexts {
     this.#known.set(text, tags)
     return tags
   }
+}
+
+function isAt(source: Uint8Array, bytes: Uint8Array, start: number): boolean {
+  for (let i = 0; i < source.length; i++) if (source[i]! !== bytes[start + i]!) return false
+  return true
 }
 
 function tagsFault(tags: unknown): BodyFault | null {
