@@ -14,6 +14,7 @@ export class SimClock implements Clock {
   readonly world: World
   /** What the wall clock is ahead of the world by. */
   wallOffsetMs = WALL_START_MS
+  #isStopped = false
 
   constructor(world: World = new World()) {
     this.world = world
@@ -29,7 +30,7 @@ export class SimClock implements Clock {
 
   wakeAt(monotonicMs: number, wake: () => void): () => void {
     let isCancelled = false
-    this.world.after(Math.max(monotonicMs - this.world.now, 0), () => {
+    this.after(Math.max(monotonicMs - this.world.now, 0), () => {
       if (!isCancelled) wake()
     })
     return () => {
@@ -38,7 +39,26 @@ export class SimClock implements Clock {
   }
 
   nextTurn(run: () => void): void {
-    this.world.after(0, run)
+    this.after(0, run)
+  }
+
+  /** As `world.after`, unless the process has ended by then. */
+  after(delayMs: number, run: () => void): void {
+    this.world.after(delayMs, () => {
+      if (!this.#isStopped) run()
+    })
+  }
+
+  /** The process ends: nothing it waits for comes any more. */
+  stop(): void {
+    this.#isStopped = true
+  }
+
+  /** For the process after this one. */
+  successor(): SimClock {
+    const next = new SimClock(this.world)
+    next.wallOffsetMs = this.wallOffsetMs
+    return next
   }
 
   /** The value of `promise`, or throws what it rejects with; `Stuck` when it never settles. */

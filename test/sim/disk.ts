@@ -6,8 +6,8 @@
 // `sync` takes what was written before it was called, when it resolves. A sync made to fail drops what it was to write and later
 // ones say nothing of it: the page cache still shows those bytes. `kill` ends the process only: the page cache stays.
 //
-// Every call is counted and shown to `onCall`, after its effect: a hook that calls `die` there stops the program at that call.
-// From then on nothing of the old program reaches the disk. What a fault may not do is not modelled: synced bytes change
+// Every call is counted and shown to `onCall`, after its effect: a hook that calls `die` there ends the program at that call.
+// What it does until it next waits reaches only a shadow; its clock has stopped, so nothing it waits for comes. What a fault may not do is not modelled: synced bytes change
 // only by `flip`.
 
 import { type Disk, DiskError, type DiskFile } from '../../src/core/ports/index.ts'
@@ -15,6 +15,8 @@ import type { SimClock } from './clock.ts'
 import type { SimRandom } from './random.ts'
 
 export const SECTOR_BYTES = 512
+const SYNC_MS = 0.2
+const READ_MS = 0.1
 
 export type DiskCallKind =
   | 'list'
@@ -34,9 +36,6 @@ export interface DiskCall {
   readonly kind: DiskCallKind
   readonly path: string
 }
-
-/** Thrown from the call at which the disk died, and from every later one. */
-export class PowerLoss extends Error {}
 
 export type Fate = 'lost' | 'kept' | 'torn'
 
@@ -208,12 +207,13 @@ export class SimDisk implements Disk {
   /** This many syncs from now one fails; 0: none does. */
   syncsUntilFailure = 0
   totalBytes: number
-  isDead = false
   readonly clock: SimClock
   readonly #options: SimDiskOptions
   #names: Names = new Map()
   #durableNames: Names = new Map()
   #unsyncedNames: NameChange[] = []
+  /** How everything was when the program ended. */
+  #image: SimDisk | null = null
 
   constructor(clock: SimClock, options: SimDiskOptions = {}) {
     this.clock = clock
@@ -238,7 +238,6 @@ export class SimDisk implements Disk {
   }
 
   createFolder(folder: string): void {
-    this.#alive()
     for (let end = folder.indexOf('/'); ; end = folder.indexOf('/', end + 1)) {
       const path = end < 0 ? folder : folder.slice(0, end)
       if (!this.#names.has(path)) this.#change({ kind: 'create', path, inode: FOLDER })
@@ -248,7 +247,6 @@ export class SimDisk implements Disk {
   }
 
   open(path: string, mode: 'read' | 'write' | 'create'): DiskFile {
-    this.#alive()
     let inode = this.#names.get(path)
     if (inode === undefined) {
       const folder = parentOf(path)
@@ -265,7 +263,6 @@ export class SimDisk implements Disk {
   }
 
   rename(from: string, to: string): void {
-    this.#alive()
     const inode = this.#names.get(from)
     if (inode === undefined) throw new DiskError('not-found', `no ${from}`)
     this.#change({ kind: 'rename', path: to, from, inode })
@@ -273,19 +270,17 @@ export class SimDisk implements Disk {
   }
 
   remove(path: string): void {
-    this.#alive()
     if (this.#names.has(path)) this.#change({ kind: 'remove', path })
     this.called('remove', path)
   }
 
   async sync(files: readonly DiskFile[]): Promise<void> {
-    if (this.isDead) return never()
     const taken = files.map((file) => {
       if (!(file instanceof SimFile)) throw new Error('a file of another disk')
       return { inode: file.inode, operations: new Set(file.inode.unsynced) }
     })
     this.called('sync', files.map((file) => file.path).join(' '))
-    await this.#wait(this.#options.syncMs?.() ?? 0.2)
+    await this.#wait(this.#options.syncMs?.() ?? SYNC_MS)
     const isFailing = this.#isSyncFailing()
     for (const { inode, operations } of taken) {
       if (isFailing) inode.unsynced = inode.unsynced.filter((operation) => !operations.has(operation))
@@ -295,10 +290,9 @@ export class SimDisk implements Disk {
   }
 
   async syncFolder(folder: string): Promise<void> {
-    if (this.isDead) return never()
     const taken = new Set(this.#unsyncedNames.filter((change) => parentOf(change.path) === folder))
     this.called('sync-folder', folder)
-    await this.#wait(this.#options.syncMs?.() ?? 0.2)
+    await this.#wait(this.#options.syncMs?.() ?? SYNC_MS)
     const isFailing = this.#isSyncFailing()
     if (!isFailing) for (const change of taken) changeNames(this.#durableNames, change)
     this.#unsyncedNames = this.#unsyncedNames.filter((change) => !taken.has(change))
@@ -317,10 +311,15 @@ export class SimDisk implements Disk {
     return Math.max(this.totalBytes - used, 0)
   }
 
-  /** Nothing more reaches this disk; throws. */
-  die(): never {
-    this.isDead = true
-    throw new PowerLoss('the power is gone')
+  /** The program ends here. */
+  die(): void {
+    if (this.#image !== null) return
+    this.#image = this.#copy(this.clock)
+    this.clock.stop()
+  }
+
+  get isDead(): boolean {
+    return this.#image !== null
   }
 
   /** The disk as the next program finds it after a power loss. */
@@ -378,7 +377,6 @@ export class SimDisk implements Disk {
 
   /** For `SimFile`. */
   called(kind: DiskCallKind, path: string): void {
-    this.#alive()
     this.calls++
     this.onCall?.({ kind, path }, this.calls)
   }
@@ -389,7 +387,7 @@ export class SimDisk implements Disk {
   }
 
   readMs(): number {
-    return this.#options.readMs?.() ?? 0.1
+    return this.#options.readMs?.() ?? READ_MS
   }
 
   #isSyncFailing(): boolean {
@@ -397,12 +395,7 @@ export class SimDisk implements Disk {
   }
 
   async #wait(ms: number): Promise<void> {
-    await new Promise<void>((resolve) => this.clock.world.after(ms, resolve))
-    if (this.isDead) await never()
-  }
-
-  #alive(): void {
-    if (this.isDead) throw new PowerLoss('the power is gone')
+    await new Promise<void>((resolve) => this.clock.after(ms, resolve))
   }
 
   #change(change: NameChange): void {
@@ -416,10 +409,13 @@ export class SimDisk implements Disk {
     return inode
   }
 
-  /** A copy for the next program, so that one end can be followed by many beginnings. */
   #next(): SimDisk {
-    this.isDead = true
-    const next = new SimDisk(this.clock, this.#options)
+    this.die()
+    return this.#image!.#copy(this.clock.successor())
+  }
+
+  #copy(clock: SimClock): SimDisk {
+    const next = new SimDisk(clock, this.#options)
     next.totalBytes = this.totalBytes
     const copies = new Map<Inode, Inode>()
     const copyOf = (inode: Inode | typeof FOLDER): Inode | typeof FOLDER => {
@@ -471,11 +467,9 @@ class SimFile implements DiskFile {
   }
 
   async readCold(into: Uint8Array, position: number): Promise<number> {
-    if (this.#disk.isDead) return never()
     this.#usable()
     this.#disk.called('read-cold', this.path)
-    await new Promise<void>((resolve) => this.#disk.clock.world.after(this.#disk.readMs(), resolve))
-    if (this.#disk.isDead) return never()
+    await new Promise<void>((resolve) => this.#disk.clock.after(this.#disk.readMs(), resolve))
     return this.#copy(into, position)
   }
 
@@ -497,13 +491,8 @@ class SimFile implements DiskFile {
   }
 
   #usable(): void {
-    if (this.#disk.isDead) throw new PowerLoss('the power is gone')
     if (this.#isClosed) throw new Error(`${this.path} is closed`)
   }
-}
-
-function never(): Promise<never> {
-  return new Promise<never>(() => {})
 }
 
 function parentOf(path: string): string {

@@ -4,16 +4,22 @@
 //  0 u32 'NRDM'        24 u64 durableEnd                       48 i64 appendedAtMax below durableEnd
 //  4 u32 version = 1   32 u64 base of the segment it lies in   56 i64 latest epoch below durableEnd, −1 none
 //  8 u64 sequence      40 u64 its position there, bytes        64 u32 segments in [startOffset, durableEnd)
-// 16 u64 startOffset                                           68 u32 1 = cutting      72 u32 crc of 0–71
+// 16 u64 startOffset                                           68 u32 state            72 u32 crc of 0–71
 //
 // After each sync one slot is written and not synced: a mark that is too low only makes recovery check and rewrite more. What
-// must not be forgotten (`commit`: a higher start, a lower end) goes into both slots and is synced, so that no older slot
-// can speak up again. `cutting` says that everything outside [startOffset, durableEnd) has to go before anything else:
-// truncation and reset happen entirely or, when the mark did not reach the disk, not at all.
+// must not be forgotten, a higher start or a lower end, goes into both slots and is synced before anything is done about it,
+// so that no older slot can speak up again. The state says so, for a process may be killed before that sync has ended, and
+// the next one sees a mark that a power loss could still take back:
+//
+//   1 unsettled  sync this mark before relying on it
+//   2 cutting    the same, then remove all that lies outside [startOffset, durableEnd): truncation and reset happen
+//                entirely or, when the mark did not reach the disk, not at all
 
 import { readI64, readU32, readU64, writeU32, writeU64 } from '../base/index.ts'
 import type { Codec, Disk, DiskFile } from '../ports/index.ts'
 import { StorageRefusal } from './damage.ts'
+
+export type MarkState = 'settled' | 'unsettled' | 'cutting'
 
 export interface MarkFields {
   startOffset: number
@@ -23,9 +29,10 @@ export interface MarkFields {
   appendedAtMax: number
   latestEpoch: number
   segmentCount: number
-  cutting: boolean
+  state: MarkState
 }
 
+const STATES: readonly MarkState[] = ['settled', 'unsettled', 'cutting']
 const MAGIC = 0x4d44_524e
 const VERSION = 1
 const SLOT_BYTES = 76
@@ -70,7 +77,13 @@ export class DurableMark {
   /** Under another name until it is synced and `name` is called: a mark that can be seen has been whole. */
   create(fields: MarkFields): DiskFile {
     this.#file = this.#disk.open(this.#path + UNNAMED, 'create')
+    this.#sequence = 0
     return this.writeTwice(fields)
+  }
+
+  /** Whether nothing was written since `create`: the names on the way to this file may not be durable. */
+  get isFresh(): boolean {
+    return this.#sequence <= 2
   }
 
   name(): void {
@@ -118,7 +131,7 @@ export class DurableMark {
     writeU64(slot, 48, fields.appendedAtMax)
     writeU64(slot, 56, fields.latestEpoch)
     writeU32(slot, 64, fields.segmentCount)
-    writeU32(slot, 68, fields.cutting ? 1 : 0)
+    writeU32(slot, 68, STATES.indexOf(fields.state))
     writeU32(slot, 72, this.#codec.crc32(slot.subarray(0, 72)))
   }
 }
@@ -132,6 +145,6 @@ function fieldsOf(bytes: Uint8Array, at: number): MarkFields {
     appendedAtMax: readI64(bytes, at + 48),
     latestEpoch: readI64(bytes, at + 56),
     segmentCount: readU32(bytes, at + 64),
-    cutting: readU32(bytes, at + 68) === 1,
+    state: STATES[readU32(bytes, at + 68)]!,
   }
 }

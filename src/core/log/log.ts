@@ -76,6 +76,8 @@ export class Log implements CommitMember {
   #refusal: 'none' | 'cut' | 'syncing' = 'none'
 
   #isMarkDue = false
+  /** A higher start is in the mark and not known to be synced. */
+  #isRaising = false
   #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = []
   /** Truncation, reset, trim, retention and closing happen one after the other. */
   #exclusive: Promise<void> = Promise.resolve()
@@ -422,7 +424,9 @@ export class Log implements CommitMember {
 
   #fields(): MarkFields {
     const { end } = this.#synced
-    return marked(this.#startOffset, this.#synced, this.#segments.countWithin(this.#startOffset, end))
+    const fields = marked(this.#startOffset, this.#synced, this.#segments.countWithin(this.#startOffset, end))
+    if (this.#isRaising) fields.state = 'unsettled'
+    return fields
   }
 
   /** Not synced, and may as well be left out: the one before it is only more careful. */
@@ -498,8 +502,7 @@ export class Log implements CommitMember {
     const { commits } = this.#world
     this.#isCutting = true
     const segmentCount = this.#segments.countWithin(startOffset, point.end)
-    const fields = { ...marked(startOffset, point, segmentCount), cutting: true }
-    await commits.syncNow([this.#mark.writeTwice(fields)], [])
+    const fields: MarkFields = { ...marked(startOffset, point, segmentCount), state: 'cutting' }
     // what comes next goes into a file of its own: stale blocks of the cut file can then never pass for it
     this.#active = null
     this.#segments = await finishCut(this.#segments, this.#mark, fields, this.#epochs, this.folder, commits)
@@ -528,7 +531,9 @@ export class Log implements CommitMember {
       }
     }
     // first the mark, then the files: a missing file that the mark still counts would be damage
+    this.#isRaising = true
     await this.#world.commits.syncNow([this.#mark.writeTwice(this.#fields())], [])
+    this.#isRaising = false
     this.#segments = this.#segments.without(new Set(gone))
     this.#reader.forgetPlaces()
     const left = this.#damages.filter((damage) => damage.nextReadableOffset > offset)

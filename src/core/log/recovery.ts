@@ -66,7 +66,7 @@ export async function recover(folder: string, world: RecoveryWorld): Promise<Rec
   return new Recovery(folder, world).run()
 }
 
-/** Removes what lies outside [startOffset, durableEnd) of a mark that says `cutting`, and then says so no more. */
+/** Makes `fields`, a mark that says `cutting`, durable, removes what lies outside it, and then says so no more. */
 export async function finishCut(
   segments: SegmentSet,
   mark: DurableMark,
@@ -75,6 +75,7 @@ export async function finishCut(
   folder: string,
   commits: GroupCommit,
 ): Promise<SegmentSet> {
+  await commits.syncNow([mark.writeTwice(fields)], [])
   const isEmpty = fields.durableEnd === fields.startOffset
   const gone = new Set(isEmpty ? segments.list : segments.from(fields.durableEnd))
   const files: DiskFile[] = []
@@ -93,7 +94,8 @@ export async function finishCut(
   else epochs.cutFrom(fields.durableEnd)
   files.push(epochs.write())
   await commits.syncNow(files, [folder])
-  fields.cutting = false
+  // no batch may come before this is durable: the mark that says `cutting` would take it away
+  fields.state = 'unsettled'
   await commits.syncNow([mark.writeTwice(fields)], [])
   return rest
 }
@@ -117,11 +119,13 @@ class Recovery {
   async run(): Promise<Recovered> {
     const fields = this.#mark.read()
     this.#segments = this.#findSegments()
-    if (fields === 'absent' && this.#segments.list.length === 0) return this.#create()
+    const isUnborn = fields === 'absent' || (fields !== 'bad' && this.#mark.isFresh)
+    if (isUnborn && this.#segments.list.length === 0) return this.#create()
     if (fields === 'absent' || fields === 'bad') return this.#recoverUnmarked(fields)
     const areEpochsGood = this.#epochs.load()
-    if (fields.cutting) {
-      const { commits } = this.#world
+    const { commits } = this.#world
+    if (fields.state === 'unsettled') await commits.syncNow([this.#mark.writeTwice(fields)], [])
+    if (fields.state === 'cutting') {
       this.#segments = await finishCut(this.#segments, this.#mark, fields, this.#epochs, this.#folder, commits)
     }
     return this.#recoverMarked(fields, areEpochsGood)
@@ -134,17 +138,24 @@ class Recovery {
       const base = segmentBaseOf(name)
       if (base === null) continue
       const file = disk.open(`${this.#folder}/${name}`, 'read')
-      segments.push(new Segment(disk, codec, this.#folder, base, file.size()))
+      const segment = new Segment(disk, codec, this.#folder, base, file.size())
       file.close()
+      // an empty file may have a name that is not durable; the next write makes it again and syncs that
+      if (segment.bytes === 0) segment.remove()
+      else segments.push(segment)
     }
     return new SegmentSet(segments.sort((a, b) => a.base - b.base))
   }
 
-  /** The mark is made durable before any batch is written, so that later its absence means loss. */
+  /**
+   * The mark and every name on the way to it are made durable before any batch is written, so that later its absence means
+   * loss. A process killed in the middle leaves a fresh mark, and the next start does all of it again.
+   */
   async #create(): Promise<Recovered> {
     const { disk, commits } = this.#world
     disk.createFolder(this.#folder)
     const fields = marked(0, emptyPoint(0), 0)
+    this.#mark.closeFile()
     await commits.syncNow([this.#mark.create(fields)], [])
     this.#mark.name()
     const folders = [this.#folder]
@@ -153,6 +164,7 @@ class Recovery {
       folders.push(path)
     }
     await commits.syncNow([], folders)
+    this.#mark.write(fields)
     // of a log whose making a crash undid halfway
     if (!this.#epochs.load() || this.#epochs.count > 0) this.#epochs.clear()
     return this.#recovered(0, emptyPoint(0), false)
@@ -219,11 +231,6 @@ class Recovery {
     let cut: { segment: Segment; end: WalkEnd } | null = null
     let track: Track = { position: 0, offset: point.end, epoch: Math.max(point.epoch, 0) }
     for (const segment of tail) {
-      if (segment.bytes === 0) {
-        segment.remove()
-        this.#segments = this.#segments.without(new Set([segment]))
-        continue
-      }
       const isMarks = segment.base === point.segmentBase && segment.base < durableEnd
       if (cut !== null || (!isMarks && segment.base !== track.offset)) {
         cut ??= { segment, end: { ...track, position: 0, fault: null } }
@@ -430,7 +437,7 @@ export function marked(startOffset: number, point: LogPoint, segmentCount: numbe
     appendedAtMax: point.appendedAtMax,
     latestEpoch: point.epoch,
     segmentCount,
-    cutting: false,
+    state: 'settled',
   }
 }
 
