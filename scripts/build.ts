@@ -4,6 +4,7 @@
 // is stored as bytecode, which starts in a third of the time. Executables of other platforms come from npm by Bun itself.
 
 import { $ } from 'bun'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 
 const ROOT = join(import.meta.dir, '..')
@@ -20,18 +21,18 @@ const PLATFORMS: readonly Bun.Build.CompileTarget[] = [
 
 /** What the executable says it was made from; a source archive has no history to name. */
 async function commitOf(folder: string): Promise<string> {
-  const described = await $`git describe --always --dirty --abbrev=10 --exclude=*`.cwd(folder).quiet().nothrow()
+  const described = await $`git describe --always --dirty --abbrev=10`.cwd(folder).quiet().nothrow()
   return described.exitCode === 0 ? described.text().trim() : ''
 }
 
 async function build(outfile: string, commit: string, target?: Bun.Build.CompileTarget): Promise<void> {
   const started = performance.now()
-  const built = await Bun.build({
+  await Bun.build({
     entrypoints: [join(ROOT, 'src/main.ts')],
     target: 'bun',
     format: 'esm',
     bytecode: true,
-    sourcemap: 'linked',
+    sourcemap: 'inline',
     define: { 'process.env.NARU_COMMIT': JSON.stringify(commit) },
     compile: {
       outfile: join(ROOT, outfile),
@@ -40,7 +41,9 @@ async function build(outfile: string, commit: string, target?: Bun.Build.Compile
       ...(target === undefined ? {} : { target }),
     },
   })
-  const bytes = built.outputs.find((output) => output.kind === 'entry-point')?.size ?? 0
+  // it is inside; beside the executable it is nobody's
+  await rm(join(ROOT, `${outfile}.map`), { force: true })
+  const bytes = Bun.file(join(ROOT, outfile)).size
   console.error(`${outfile}  ${(bytes / 1e6).toFixed(0)} MB  ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
 

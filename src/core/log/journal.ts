@@ -2,7 +2,7 @@
 // written once the first lap is over, so that making an entry durable is one sync without a change of any file's metadata.
 //
 //   0 header slot   4096 header slot   8192 half 0   8192 + half: half 1
-//   slot: 0 8 B "naru.jnl"  8 u32 crc of 12…44  12 u32 version  16 u64 count  24 8 B salt  32 u64 halfBytes  40 u32 reserved
+//   slot: 0 8 B "naru.jnl"  8 u32 crc of 12…44  12 u32 version  16 u64 count  24 8 B salt  32 u64 halfBytes  40 u32 1 when nothing is needed
 //
 // The slot with the higher count holds. Entries are written one at a time, each durable before the next begins; a half is
 // written again only after an entry that says its content is not needed any more (`oldestSequence`) is durable. The last
@@ -37,6 +37,8 @@ interface Slot {
   count: number
   salt: Uint8Array
   halfBytes: number
+  /** Closed with nothing in it that a replay would apply. */
+  isSpent: boolean
 }
 
 export interface JournalContent {
@@ -72,10 +74,11 @@ export class Journal {
     if (!disk.exists(JOURNAL_PATH)) return { entries: [], missing: 0 }
     const file = disk.open(JOURNAL_PATH, 'read')
     try {
+      const slot = slotIn(file, codec)
+      if (slot === null || slot.isSpent) return { entries: [], missing: 0 }
       const bytes = new Uint8Array(file.size())
       file.read(bytes, 0)
-      const slot = newestSlot(bytes, codec)
-      return slot === null ? { entries: [], missing: 0 } : contentOf(bytes, slot, codec)
+      return contentOf(bytes, slot, codec)
     } finally {
       file.close()
     }
@@ -85,15 +88,12 @@ export class Journal {
   static async create(disk: Disk, codec: Codec, random: Random, halfBytes: number): Promise<Journal> {
     assert(halfBytes >= HALF_BYTES_MIN && halfBytes % BLOCK_BYTES === 0, 'a half is whole blocks')
     const file = disk.open(JOURNAL_PATH, 'create')
-    const bytes = new Uint8Array(HALVES_AT)
-    file.read(bytes, 0)
-    const count = (newestSlot(bytes, codec)?.count ?? 0) + 1
+    const count = (slotIn(file, codec)?.count ?? 0) + 1
     const salt = new Uint8Array(SALT_BYTES)
     random.fill(salt)
-    const journal = new Journal(disk, codec, file, { count, salt, halfBytes })
+    const journal = new Journal(disk, codec, file, { count, salt, halfBytes, isSpent: false })
     // first of all, so that what is about to be overwritten is not missed by a start that finds it half gone
-    file.write(encodeSlot(journal.#slot, codec), (count % 2) * BLOCK_BYTES)
-    await disk.sync([file])
+    await journal.#writeSlot(journal.#slot)
     await disk.syncFolder('')
     journal.#grow(0, HALF_BYTES_MIN)
     journal.#grow(1, HALF_BYTES_MIN)
@@ -156,8 +156,15 @@ export class Journal {
     await this.#disk.sync([this.#file])
   }
 
-  close(): void {
+  /** The caller has made sure that nothing in it is needed. */
+  async closeSpent(): Promise<void> {
+    await this.#writeSlot({ ...this.#slot, count: this.#slot.count + 1, isSpent: true })
     this.#file.close()
+  }
+
+  async #writeSlot(slot: Slot): Promise<void> {
+    this.#file.write(encodeSlot(slot, this.#codec), (slot.count % 2) * BLOCK_BYTES)
+    await this.#disk.sync([this.#file])
   }
 
   #startOf(half: HalfNumber): number {
@@ -172,13 +179,14 @@ export class Journal {
   }
 }
 
-function encodeSlot({ count, salt, halfBytes }: Slot, codec: Codec): Uint8Array {
+function encodeSlot({ count, salt, halfBytes, isSpent }: Slot, codec: Codec): Uint8Array {
   const bytes = new Uint8Array(BLOCK_BYTES)
   bytes.set(MAGIC)
   writeU32(bytes, 12, VERSION)
   writeU64(bytes, 16, count)
   bytes.set(salt, 24)
   writeU64(bytes, 32, halfBytes)
+  writeU32(bytes, 40, isSpent ? 1 : 0)
   writeU32(bytes, 8, codec.crc32(bytes.subarray(12, SLOT_BYTES)))
   return bytes
 }
@@ -187,10 +195,18 @@ function decodeSlot(bytes: Uint8Array, at: number, codec: Codec): Slot | null {
   if (bytes.length < at + SLOT_BYTES || !equalBytes(bytes.subarray(at, at + 8), MAGIC)) return null
   if (codec.crc32(bytes.subarray(at + 12, at + SLOT_BYTES)) !== readU32(bytes, at + 8)) return null
   assert(readU32(bytes, at + 12) === VERSION, 'the journal is of a newer version of Naru')
-  return { count: readU64(bytes, at + 16), salt: bytes.slice(at + 24, at + 32), halfBytes: readU64(bytes, at + 32) }
+  return {
+    count: readU64(bytes, at + 16),
+    salt: bytes.slice(at + 24, at + 32),
+    halfBytes: readU64(bytes, at + 32),
+    isSpent: readU32(bytes, at + 40) === 1,
+  }
 }
 
-function newestSlot(bytes: Uint8Array, codec: Codec): Slot | null {
+/** The newest header. */
+function slotIn(file: DiskFile, codec: Codec): Slot | null {
+  const bytes = new Uint8Array(HALVES_AT)
+  file.read(bytes, 0)
   const [a, b] = [decodeSlot(bytes, 0, codec), decodeSlot(bytes, BLOCK_BYTES, codec)]
   if (a === null || b === null) return a ?? b
   return a.count > b.count ? a : b

@@ -1,9 +1,10 @@
-// A disk on which syncing many small files costs about as much as syncing one.
+// A disk on which syncing many small files costs about as much as syncing one, and one small file less than it does alone.
 //
-// Syncing a file costs a round trip to the device each (measured: 1 file 0.2 to 0.4 ms, 256 files 22 to 45 ms). When a set has
-// several files with little in each, what they got since they were last durable is written to one journal, and that is synced
-// instead. The files themselves are synced in the background, one after the other, before the journal's half is used again.
-// A set of few files, or one with much to write, is synced as it is: big writes should reach the device once.
+// Syncing a file that grew costs a round trip to the device and a commit of the file system's own journal (measured: 1 file 0.26
+// ms, 64 files 8, 256 files 39, 1000 files 200). When a set has little to write a file, what they got since they were last durable
+// goes to one file of blocks that are already written, and that is synced instead (0.15, 0.6, 5, 12 ms). The files themselves
+// are synced in the background, one after the other, before the journal's half is used again. A set with much to write is
+// synced as it is: from 128 KiB a file on that is as fast, and big writes should reach the device once.
 //
 // Replaying the journal on start must give what was durable, so the order of things matters:
 //   - while the journal holds something of a file, a change that its replay would undo (an overwrite, a cut) goes through the
@@ -100,8 +101,10 @@ export class JournaledDisk implements Disk {
 
   /** Makes the files durable in themselves, so that the next start has nothing to replay. No sync may be under way. */
   async close(): Promise<void> {
-    await this.#exclusively(() => this.#drain())
-    this.#journal?.close()
+    await this.#exclusively(async () => {
+      await this.#drain()
+      await this.#journal?.closeSpent()
+    })
   }
 
   list(folder: string): string[] {
