@@ -1,7 +1,7 @@
 // Where a fetch has come to: as the end of a JSON answer, and as headers.
 
 import type { FetchPosition, FetchRefusal, FetchSession } from '../../core/broker/index.ts'
-import { type CursorPlace, problemOf, writeCursor } from '../wire/index.ts'
+import { cursorOf, problemOf } from '../wire/index.ts'
 
 /** Closes what began with `{"records":[`. */
 export function placeText(session: FetchSession, isManyTopics: boolean): string {
@@ -10,14 +10,14 @@ export function placeText(session: FetchSession, isManyTopics: boolean): string 
     if (partitions !== '') partitions += ','
     partitions += partitionText(position, isManyTopics)
   }
-  return `],"cursor":"${cursorOf(session)}","caughtUp":${session.isCaughtUp},"partitions":[${partitions}]}`
+  return `],"cursor":"${cursorOf(session)}","caughtUp":${isAtEnd(session)},"partitions":[${partitions}]}`
 }
 
 /** Of one partition its offsets too. */
 export function placeHeaders(session: FetchSession): Record<string, string> {
   const headers: Record<string, string> = {
     'naru-cursor': cursorOf(session),
-    'naru-caught-up': String(session.isCaughtUp),
+    'naru-caught-up': String(isAtEnd(session)),
   }
   const only = session.positions.length === 1 ? session.positions[0]! : null
   if (only !== null) {
@@ -26,6 +26,11 @@ export function placeHeaders(session: FetchSession): Record<string, string> {
     headers['naru-log-start-offset'] = String(only.replica.live.startOffset)
   }
   return headers
+}
+
+/** A partition that cannot be read on is not read to its end: whoever stops here would miss what lies behind. */
+function isAtEnd(session: FetchSession): boolean {
+  return session.isCaughtUp && session.positions.every(({ problem }) => problem === null)
 }
 
 /** The refusal of the first, where no partition can be read on. */
@@ -43,21 +48,4 @@ function partitionText(position: FetchPosition, isManyTopics: boolean): string {
     `{${named}"partition":${replica.partition},"nextOffset":${offset},"highWatermark":${highWatermark},` +
     `"logStartOffset":${startOffset}${told}}`
   )
-}
-
-function cursorOf(session: FetchSession): string {
-  return writeCursor(places(session))
-}
-
-function* places(session: FetchSession): Iterable<CursorPlace> {
-  for (const { topic, replica, offset } of session.positions) {
-    // The epoch of what was read last: where that ends elsewhere, the log took another course.
-    const epoch = offset > replica.live.startOffset ? replica.live.epochAt(offset - 1) : null
-    yield {
-      topicId: topic.id,
-      partition: replica.partition,
-      offset,
-      epoch: epoch !== null && epoch >= 0 ? epoch : null,
-    }
-  }
 }
