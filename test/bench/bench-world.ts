@@ -7,6 +7,8 @@ import type { Floors } from './servers.ts'
 export interface BenchWorld {
   broker: BrokerProcess
   floors: Floors
+  /** On the disk that is measured; for files of the bench's own. */
+  folder: string
   pace: Pace
 }
 

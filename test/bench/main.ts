@@ -4,12 +4,13 @@
 // reported as medians, so a ratio holds although absolute figures drift. A target missed is shown, and fails the run only
 // with --strict; anything that goes wrong fails it always.
 
-import { cpus } from 'node:os'
+import { cpus, freemem, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { binaryPath, type BrokerProcess, scratchFolder } from '../e2e/broker-process.ts'
 import type { BenchWorld, Row } from './bench-world.ts'
 import type { Pace } from './comparison.ts'
+import { touchMemory } from './disk-floor.ts'
 import { jsonFetch, storedFetch } from './fetch-paths.ts'
 import { ceiling } from './load-ceiling.ts'
 import { batches, jsonProduce, manyPartitions, singlePosts } from './produce-paths.ts'
@@ -75,6 +76,8 @@ for (const name of chosen ?? []) {
   }
 }
 
+const TOUCH_BYTES_MAX = 6e9
+
 describeMachine()
 let failed = false
 const paths = Object.entries(PATHS).filter(([name]) => chosen?.includes(name) ?? name !== 'ceiling')
@@ -93,10 +96,12 @@ async function runPaths(
   let floors: Floors | null = null
   let missed = false
   try {
+    if (!options.short) touchMemory(tmpdir(), Math.min(TOUCH_BYTES_MAX, freemem() / 2))
     floors = await startFloors()
     broker = await startBroker(scratch.folder)
     const before = await Metrics.scrape(broker)
-    for (const [, run] of chosenPaths) missed = printRows(await run({ broker, floors, pace })) || missed
+    for (const [, run] of chosenPaths)
+      missed = printRows(await run({ broker, floors, folder: scratch.folder, pace })) || missed
     const lag = Metrics.quantileBetween('naru_loop_lag_seconds', 0.99, before, await Metrics.scrape(broker))
     console.log(`loop lag p99 throughout: at most ${(lag * 1000).toFixed(1)} ms (bucket bound)`)
   } catch (error) {

@@ -3,6 +3,7 @@
 
 import { type BenchWorld, makeTopic, type Row, trimTopic } from './bench-world.ts'
 import { compare, type Variant } from './comparison.ts'
+import { syncedWriteRate } from './disk-floor.ts'
 import { request } from './load.ts'
 import {
   BATCH_TYPE,
@@ -81,6 +82,7 @@ export async function batches(world: BenchWorld): Promise<Row[]> {
       ],
       world.pace,
     )
+    const disk = syncedWriteRate(world.folder, batch, connections, Math.min(1, world.pace.seconds))
     const common = { recordsPerRequest, payloadBytes: batch.length }
     const path = `${label} batches, 16 connections`
     const bareRate = bare!.requestsPerSecond
@@ -99,7 +101,7 @@ export async function batches(world: BenchWorld): Promise<Row[]> {
       against: 'bare',
       ratio: naru!.requestsPerSecond / bareRate,
       target: floorTarget,
-      note: `S ${(naru!.syncSeconds * 1000).toFixed(2)} ms`,
+      note: `S ${(naru!.syncSeconds * 1000).toFixed(2)} ms; the disk alone, ${connections} batches a sync: ${(disk / 1e6).toFixed(0)} MB/s`,
     })
     rows.push({
       path: `${path}, synced`,

@@ -31,10 +31,10 @@ afterEach(async () => {
 
 /** Stops the broker, changes its files, starts it again. */
 async function whileStopped(change: (files: string[]) => void): Promise<void> {
-  const { id } = await broker.call<{ id: string }>('GET', '/v1/topics/d')
+  const { topicId } = await broker.call<{ topicId: string }>('GET', '/v1/topics/d')
   expect(await broker.stop()).toBe(0)
   const files = (readdirSync(scratch.folder, { recursive: true }) as string[])
-    .filter((path) => path.includes(id))
+    .filter((path) => path.includes(topicId))
     .sort()
   change(files.map((path) => join(scratch.folder, path)))
   broker = await BrokerProcess.start({ data: scratch.folder })
