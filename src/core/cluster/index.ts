@@ -34,4 +34,4 @@ export {
   type TopicConfigSource,
 } from './topic-config.ts'
 export { checkTopicConfig, type CheckedPatch, type InvalidField } from './topic-config-check.ts'
-export { RECENTLY_DELETED_MS, type TopicDefaults } from './topics.ts'
+export type { TopicDefaults } from './topics.ts'

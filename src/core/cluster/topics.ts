@@ -9,7 +9,7 @@ import { resolveTopicConfig, TOPIC_CONFIG_KEYS, type TopicConfigPatch } from './
 import { checkTopicConfig, type InvalidField } from './topic-config-check.ts'
 
 /** A late producer must not bring back, empty, what somebody has just deleted. */
-export const RECENTLY_DELETED_MS = 60_000
+const RECENTLY_DELETED_MS = 60_000
 const REPLICATION_FACTOR_MAX = 7
 
 type TopicDecision = Decision<ClusterRecord, ClusterReply>

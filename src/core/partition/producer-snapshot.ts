@@ -27,8 +27,8 @@ const PRODUCER_BATCH_BYTES = 24
 const RANGE_BYTES = STORED_WORDS * 4
 const CRC_BYTES = 4
 const CHUNK_BYTES = 64 * 1024
-/** Under a millisecond of restoring; ten when every table grows within it. */
-const RANGES_PER_STEP = 1_000
+/** Some tens of microseconds of restoring, a millisecond where a table grows. */
+const RANGES_PER_STEP = 100
 
 export interface StateCapture {
   nextOffset: number

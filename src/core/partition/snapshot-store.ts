@@ -16,6 +16,7 @@ import { ProducerState } from './producer-state.ts'
 const KEPT = 2
 const NAME = /^(\d{20})\.producers$/
 const WRITTEN_PER_TURN_BYTES = 1024 * 1024
+const RESTORE_SLICE_MS = 5
 
 export class SnapshotStore {
   readonly #world: LogWorld
@@ -113,10 +114,13 @@ export class SnapshotStore {
     if (end === null || end.endOffset < offset) return null
     this.newestBytes = bytes.length
     const steps = restoreSnapshot(bytes, budget)
+    let sliceEndMs = clock.monotonic() + RESTORE_SLICE_MS
     for (;;) {
       const step = steps.next()
       if (step.done === true) return step.value
-      if (bytes.length > WRITTEN_PER_TURN_BYTES) await new Promise<void>((resolve) => clock.nextTurn(resolve))
+      if (clock.monotonic() < sliceEndMs) continue
+      await new Promise<void>((resolve) => clock.nextTurn(resolve))
+      sliceEndMs = clock.monotonic() + RESTORE_SLICE_MS
     }
   }
 
