@@ -36,14 +36,12 @@ export function syncedWriteRate(folder: string, bytes: Uint8Array, count: number
 }
 
 /**
- * Writes and removes that much. On a virtual machine the first touch of memory costs several times the write itself, and
- * the page cache of a log that grows is fresh memory all the time: a host that has been up for long has none.
+ * Takes that much memory and gives it back. On a virtual machine the first touch of memory costs several times the write
+ * itself, and the page cache of a log that grows is fresh memory all the time: a host that has been up for long has none.
  */
-export function touchMemory(folder: string, bytes: number): void {
-  const path = join(folder, 'touch')
-  const file = openSync(path, 'w')
-  const block = new Uint8Array(4 << 20)
-  for (let position = 0; position < bytes; position += block.length) writeSync(file, block, 0, block.length, position)
-  closeSync(file)
-  rmSync(path)
+export function touchMemory(bytes: number): void {
+  const blockBytes = 256 << 20
+  const script = `const held = []
+for (let left = ${bytes}; left > 0; left -= ${blockBytes}) held.push(new Uint8Array(${blockBytes}).fill(1))`
+  Bun.spawnSync([process.execPath, '-e', script])
 }

@@ -4,7 +4,7 @@
 // reported as medians, so a ratio holds although absolute figures drift. A target missed is shown, and fails the run only
 // with --strict; anything that goes wrong fails it always.
 
-import { cpus, freemem, tmpdir } from 'node:os'
+import { cpus, freemem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { binaryPath, type BrokerProcess, scratchFolder } from '../e2e/broker-process.ts'
@@ -96,7 +96,7 @@ async function runPaths(
   let floors: Floors | null = null
   let missed = false
   try {
-    if (!options.short) touchMemory(tmpdir(), Math.min(TOUCH_BYTES_MAX, freemem() / 2))
+    if (!options.short) touchMemory(Math.min(TOUCH_BYTES_MAX, freemem() / 2))
     floors = await startFloors()
     broker = await startBroker(scratch.folder)
     const before = await Metrics.scrape(broker)
