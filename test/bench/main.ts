@@ -76,7 +76,7 @@ for (const name of chosen ?? []) {
   }
 }
 
-const TOUCH_BYTES_MAX = 6e9
+const TOUCH_BYTES_MAX = 3e9
 
 describeMachine()
 let failed = false
