@@ -18,4 +18,4 @@ export {
   STATE_FILE_BYTES,
   type StateFile,
 } from './state-file.ts'
-export type { RaftStorage, SnapshotHead, Vote } from './storage.ts'
+export type { Position, RaftStorage, SnapshotHead, Vote } from './storage.ts'

@@ -10,7 +10,7 @@ import { changedVoters, type MembershipChange, type VotersRefusal } from './memb
 import type { MessageBody, MessageOf } from './message.ts'
 import type { RaftOptions } from './options.ts'
 import { Progress } from './progress.ts'
-import { reachedByMajority } from './quorum.ts'
+import { majorityOf, reachedByMajority } from './quorum.ts'
 import type { RaftLog } from './raft-log.ts'
 import { ReadRounds } from './read-rounds.ts'
 import type { ReplicaId } from './replica-id.ts'
@@ -38,6 +38,8 @@ export type ChangeRefusal =
   | VotersRefusal
   | { readonly kind: 'change-in-flight'; readonly index: number }
   | { readonly kind: 'not-caught-up'; readonly matchIndex: number; readonly commitIndex: number }
+  /** Of the voters after the change too few are up and caught up: nothing could be committed any more. */
+  | { readonly kind: 'would-lose-quorum'; readonly caughtUp: number; readonly needed: number }
 
 export type TransferRefusal =
   | Extract<LeaderRefusal, { kind: 'transferring' }>
@@ -141,10 +143,14 @@ export class Leadership {
     const changed = changedVoters(voters, change)
     if ('kind' in changed) return changed
     if (change.kind === 'add' && change.replica !== this.#seat.id) {
-      const matchIndex = this.#progress.get(change.replica)?.match ?? 0
-      const commitIndex = this.#commitAtBeat
-      if (matchIndex < commitIndex || matchIndex === 0) return { kind: 'not-caught-up', matchIndex, commitIndex }
+      if (!this.#isCaughtUp(change.replica)) {
+        const matchIndex = this.#progress.get(change.replica)?.match ?? 0
+        return { kind: 'not-caught-up', matchIndex, commitIndex: this.#commitAtBeat }
+      }
     }
+    const needed = majorityOf(changed.length)
+    const caughtUp = changed.filter((voter) => this.#isCaughtUp(voter)).length
+    if (caughtUp < needed) return { kind: 'would-lose-quorum', caughtUp, needed }
     const entry = this.#append({ kind: 'voters', voters: changed }, 1)
     this.#follow(changed)
     return { kind: 'proposed', index: entry.index, term: entry.term }
@@ -170,6 +176,7 @@ export class Leadership {
       this.#progress.set(replica, new Progress(next, this.#now, this.#seat.options))
     } else {
       known.heardAt = this.#now
+      known.abstaining = mending
       if (mending) known.restart(next)
       else known.nudge()
     }
@@ -200,6 +207,7 @@ export class Leadership {
     const progress = this.#heard(message.from)
     if (progress === null) return
     progress.round = Math.max(progress.round, message.round)
+    progress.abstaining = message.abstaining
     progress.nudge()
     if (progress.match < this.#limit(message.from)) this.#sendAppend(message.from, progress, true)
     this.#tellTransferee()
@@ -294,6 +302,13 @@ export class Leadership {
       const progress = this.#progress.get(voter)
       return progress === undefined ? 0 : value(progress)
     })
+  }
+
+  #isCaughtUp(voter: ReplicaId): boolean {
+    if (voter === this.#seat.id) return true
+    const progress = this.#progress.get(voter)
+    if (progress === undefined || progress.abstaining || progress.match < this.#commitAtBeat) return false
+    return this.#now - progress.heardAt < this.#seat.options.electionTicks
   }
 
   #heard(replica: ReplicaId): Progress | null {

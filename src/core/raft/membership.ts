@@ -24,6 +24,11 @@ export class MembershipHistory {
     return this.#sets[this.#sets.length - 1]!
   }
 
+  /** The set that `current` changed. */
+  get before(): Membership {
+    return this.#sets[Math.max(0, this.#sets.length - 2)]!
+  }
+
   /** The set in force at `index`, for a snapshot that ends there. */
   at(index: number): Membership {
     for (let i = this.#sets.length - 1; i > 0; i--) if (this.#sets[i]!.index <= index) return this.#sets[i]!

@@ -36,13 +36,14 @@ export type MessageBody =
     }
   /** `commit` is capped at what the receiver is known to hold; `round` numbers the newest round of reads. */
   | { readonly kind: 'heartbeat'; readonly commit: number; readonly round: number }
-  | { readonly kind: 'heartbeat-reply'; readonly round: number }
+  /** `abstaining`: it lost entries it once acknowledged, and does not vote for now. */
+  | { readonly kind: 'heartbeat-reply'; readonly round: number; readonly abstaining: boolean }
   | { readonly kind: 'install'; readonly head: SnapshotHead }
   /** Campaign now: you hold everything and I step aside. */
   | { readonly kind: 'timeout-now' }
   /** Your term is over; mine is in the envelope. */
   | { readonly kind: 'newer-term' }
-  /** A replica that may not campaign asks to be sent the log. `mending`: it lost entries it once acknowledged. */
+  /** A replica that may not campaign, or cannot succeed, asks to be sent the log. `mending`: it lost entries it once acknowledged. */
   | { readonly kind: 'follow'; readonly lastIndex: number; readonly mending: boolean }
   | { readonly kind: 'leader-hint'; readonly leader: ReplicaId | null }
 

@@ -26,6 +26,8 @@ export class Progress {
   heardAt: number
   /** The newest round of reads it answered. */
   round = 0
+  /** It said that it does not vote for now. */
+  abstaining = false
   /** The commit index last sent to it. */
   sentCommit = 0
   /** The snapshot it is being sent, and since when nothing was heard of that. */

@@ -28,7 +28,7 @@ import { Ballot, type Tally } from './quorum.ts'
 import { RaftLog } from './raft-log.ts'
 import type { Ready, Role, Standing } from './ready.ts'
 import type { ReplicaId } from './replica-id.ts'
-import type { RaftStorage, Vote } from './storage.ts'
+import type { Position, RaftStorage, Vote } from './storage.ts'
 
 /** Not the leader; `leader` is who is, as far as known. */
 export interface NotLeader {
@@ -42,10 +42,10 @@ export interface RaftSetup {
   readonly options: RaftOptions
   readonly random: Random
   /**
-   * Set when entries this replica acknowledged were lost (damage below the durable end): an index at or beyond all it ever
-   * acknowledged. It neither votes nor campaigns until it holds everything committed up to there again.
+   * Set when entries this replica acknowledged were lost (damage below the durable end): where its log ended, or any place
+   * known to be behind that. It neither votes nor campaigns until it holds, committed, all that may have lain before.
    */
-  readonly abstainUntil?: number
+  readonly abstainUntil?: Position | null
 }
 
 type State =
@@ -66,7 +66,7 @@ export class Raft {
   #vote: Vote
   #savedVote: Vote
   #savingVote: Vote | null = null
-  #abstainUntil: number
+  #abstainUntil: Position | null
   #outbox: Message[] = []
   #standing: Standing
   #droppedReads: number[] = []
@@ -78,7 +78,7 @@ export class Raft {
   /** How far the log is known to agree with this term's leader, and whether it waits to hear of more. */
   #agreed = 0
   #ackDue = false
-  /** Whom a replica asks that may not campaign. */
+  /** Whom to ask for the log besides the voters in it. */
   #contacts = new Set<ReplicaId>()
   #hintTaken = false
 
@@ -89,7 +89,7 @@ export class Raft {
     this.#random = setup.random
     this.#log = new RaftLog(setup.storage)
     this.#vote = this.#savedVote = setup.storage.vote()
-    this.#abstainUntil = setup.abstainUntil ?? 0
+    this.#abstainUntil = setup.abstainUntil ?? null
     assert(this.#vote.term >= this.#log.lastTerm, 'the state file is older than the log')
     this.#standing = this.#standingNow()
     this.#resetPatience()
@@ -138,7 +138,7 @@ export class Raft {
 
   /** Lost what it had acknowledged and does not hold it again yet. */
   get abstaining(): boolean {
-    return Math.min(this.#log.commit, this.#log.durable) < this.#abstainUntil
+    return this.#abstainUntil !== null
   }
 
   /** Leads, and has committed an entry of its own term: may answer reads and change the membership. */
@@ -245,6 +245,7 @@ export class Raft {
 
   /** What is to be done now; null when nothing is. */
   ready(): Ready | null {
+    if (this.#abstainUntil !== null && this.#holdsCommitted(this.#abstainUntil)) this.#abstainUntil = null
     if (this.#state.role === 'leader') this.#state.leadership.flush()
     const vote = this.#voteToSave()
     // Nothing that a replica says or writes under a term may outlive a crash that its term and vote do not.
@@ -271,14 +272,14 @@ export class Raft {
       return
     }
     if (this.#now - this.#quietSince < this.#patience) return
+    const lost = this.#leader === null
     this.#quietSince = this.#now
     this.#hintTaken = false
+    this.#leader = null
     if (this.#mayCampaign()) this.#becomePreCandidate()
-    else {
-      this.#resetPatience()
-      this.#leader = null
-      this.#askForTheLog()
-    }
+    else this.#resetPatience()
+    // A voter whose campaigns lead nowhere may have been removed without hearing of it.
+    if (lost || !this.#mayCampaign()) this.#askForTheLog()
   }
 
   // Messages
@@ -390,8 +391,11 @@ export class Raft {
     else if (tally === 'lost') this.#becomeFollower(this.term, null)
   }
 
+  /** While its removal is not committed, a voter may be the only one whose log can win (thesis §4.2.2). */
   #mayCampaign(): boolean {
-    return this.voters.includes(this.id) && !this.abstaining && !this.#log.installing
+    if (this.abstaining || this.#log.installing) return false
+    const { current, before } = this.#log.members
+    return current.voters.includes(this.id) || (current.index > this.#log.commit && before.voters.includes(this.id))
   }
 
   #leaderIsAlive(): boolean {
@@ -469,7 +473,7 @@ export class Raft {
   #onHeartbeat(message: MessageOf<'heartbeat'>): void {
     // Within what this replica acknowledged, so within what agrees; a mending one may have lost some of it.
     this.#log.commitTo(Math.min(message.commit, this.#log.lastIndex))
-    this.#send(message.from, { kind: 'heartbeat-reply', round: message.round })
+    this.#send(message.from, { kind: 'heartbeat-reply', round: message.round, abstaining: this.abstaining })
     if (this.abstaining && !this.#ackDue && this.#agreed === 0) this.#askForTheLog()
   }
 
@@ -500,7 +504,14 @@ export class Raft {
     this.#ackDue = false
   }
 
-  // Replicas that may not campaign
+  /** Committed entries are one sequence of rising terms: who holds one at or behind `place` holds all before it. */
+  #holdsCommitted(place: Position): boolean {
+    const index = Math.min(this.#log.commit, this.#log.durable)
+    const term = this.#log.term(index) ?? 0
+    return term > place.term || (term === place.term && index >= place.index)
+  }
+
+  // Replicas that lost sight of the leader, or may not campaign
 
   #askForTheLog(): void {
     const known = this.#leader === null ? [...new Set([...this.voters, ...this.#contacts])] : [this.#leader]
@@ -517,7 +528,7 @@ export class Raft {
 
   /** One hint a silence is followed: two replicas that point at each other must not keep us running. */
   #onLeaderHint({ leader }: MessageOf<'leader-hint'>): void {
-    if (this.#hintTaken || leader === null || leader === this.id || this.#mayCampaign()) return
+    if (this.#hintTaken || leader === null || leader === this.id || this.#leader !== null) return
     this.#hintTaken = true
     this.#send(leader, { kind: 'follow', lastIndex: this.#log.lastIndex, mending: this.abstaining })
   }

@@ -4,10 +4,14 @@
 import type { Entry } from './entry.ts'
 import type { ReplicaId } from './replica-id.ts'
 
-export interface SnapshotHead {
-  /** The last entry whose effect it holds. */
+/** A place in the log; places compare by term first. */
+export interface Position {
   readonly index: number
   readonly term: number
+}
+
+/** `index` and `term` are of the last entry whose effect it holds. */
+export interface SnapshotHead extends Position {
   readonly voters: readonly ReplicaId[]
 }
 

@@ -9,6 +9,7 @@ import {
   lastIndexOf,
   type Message,
   nodeIdOf,
+  type Position,
   Raft,
   type RaftOptions,
   type Ready,
@@ -56,7 +57,7 @@ export class Replica {
   }
 
   /** A new state machine over what is stored; the inbox and all that was not stored are gone. */
-  start(abstainUntil = 0): Raft {
+  start(abstainUntil: Position | null = null): Raft {
     this.inbox.length = 0
     this.pendingVote = null
     this.pendingWrites = []

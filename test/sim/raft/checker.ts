@@ -112,7 +112,8 @@ export class Checker {
     if (commitIndex === replica.commitSeen) return
     if (commitIndex < replica.commitSeen) broken('R2', `the commit index of ${replica.id} falls to ${commitIndex}`)
     const log = replica.disk.written
-    if (log.lastIndex < commitIndex) return // taken in, but its write waits for a vote to be saved: looked at then
+    // Taken in, but the write waits for a vote to be saved: looked at then.
+    if (log.lastIndex < commitIndex || log.term(commitIndex) !== raft.termOf(commitIndex)) return
     const chain = log.chain(commitIndex)
     if (chain === null) broken('R9', `${replica.id} has committed ${commitIndex} and neither entry nor snapshot of it`)
     replica.commitSeen = commitIndex

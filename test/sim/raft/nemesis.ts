@@ -1,6 +1,7 @@
 // Does harm, as the seed's swarm says, and counts it. What it breaks it lets heal by itself after a while; what would make
 // the run prove nothing (no majority left with its data whole) it refrains from.
 
+import { majorityOf } from '../../../src/core/raft/index.ts'
 import { SimRandom } from '../random.ts'
 import type { SimCluster } from './sim-cluster.ts'
 import type { SimReplica } from './sim-replica.ts'
@@ -124,12 +125,14 @@ export class Nemesis {
     let kind: string
     if (fault === 'transfer') kind = raft.transfer(this.#random.pick(raft.voters)).kind
     else if (fault === 'add-voter') {
-      const outside = ids.filter((id) => !raft.voters.includes(id))
+      const outside = ids.filter((id) => !raft.voters.includes(id) && this.#cluster.isIntact(id))
       if (outside.length === 0 || raft.voters.length >= 5) return false
       kind = raft.changeMembership({ kind: 'add', replica: this.#random.pick(outside) }).kind
     } else {
       if (raft.voters.length <= Math.min(2, swarm.voters) && gone.length === 0) return false
       const replica = gone.length > 0 ? gone[0]! : this.#random.pick(raft.voters)
+      const left = raft.voters.filter((id) => id !== replica)
+      if (left.filter((id) => this.#cluster.isIntact(id)).length < majorityOf(left.length)) return false
       kind = raft.changeMembership({ kind: 'remove', replica }).kind
     }
     this.#cluster.note(`${fault} at ${leader.id}: ${kind}`)
@@ -139,11 +142,11 @@ export class Nemesis {
 
   #damage(victim: SimReplica): boolean {
     const { disk } = victim
-    const lowest = (disk.durable.snapshot?.head.index ?? 0) + 1
-    const { lastIndex } = disk.durable
-    if (lastIndex <= lowest || lowest < disk.durable.firstIndex) return false
-    if (!this.#cluster.keepsMajority((id) => id !== victim.id)) return false
+    const { lastIndex, snapshot } = disk.durable
+    if (lastIndex <= (snapshot?.head.index ?? 0) + 1 || !this.#cluster.keepsMajority((id) => id !== victim.id))
+      return false
     victim.losePower()
+    const lowest = Math.max(disk.durable.snapshot?.head.index ?? 0, disk.durable.firstIndex) + 1
     if (disk.durable.lastIndex <= lowest) return this.#startLater(victim) && false
     const at = this.#random.int(lowest + 1, disk.durable.lastIndex)
     this.#cluster.note(`entries of ${victim.id} from ${at} on are damaged`)

@@ -8,6 +8,7 @@ import {
   COPY_POSITIONS,
   decodeStateFile,
   encodeState,
+  type Position,
   type RaftStorage,
   type ReplicaId,
   STATE_FILE_BYTES,
@@ -24,8 +25,8 @@ export class RaftDisk {
   /** What a running process reads. */
   written = new LogImage()
   durable = new LogImage()
-  /** Beyond all that was acknowledged before entries were lost; survives everything once set. */
-  abstainUntil = 0
+  /** Where the log ended when entries of it were lost; kept until the replica holds them again. */
+  abstainUntil: Position | null = null
   vote: Vote = { term: 0, votedFor: null }
   #unsynced: Operation[] = []
   #stateFile = new Uint8Array(STATE_FILE_BYTES)
@@ -103,7 +104,9 @@ export class RaftDisk {
 
   /** Durable entries from `index` on are found damaged. */
   damage(index: number): void {
-    this.abstainUntil = Math.max(this.abstainUntil, this.durable.lastIndex)
+    const end = { index: this.durable.lastIndex, term: this.durable.lastTerm }
+    const before = this.abstainUntil ?? end
+    this.abstainUntil = end.term > before.term || (end.term === before.term && end.index > before.index) ? end : before
     this.durable.lose(index)
     this.written = this.durable.copy()
   }

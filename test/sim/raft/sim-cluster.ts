@@ -74,16 +74,14 @@ export class SimCluster {
   /** Every voter set that may be in force: the committed one, and those of all logs. */
   voterSets(): (readonly ReplicaId[])[] {
     const sets = [this.checker.committedVoters]
-    for (const { raft } of this.replicas.values()) if (raft !== null && raft.voters.length > 0) sets.push(raft.voters)
+    for (const { votersSeen } of this.replicas.values()) if (votersSeen.length > 0) sets.push(votersSeen)
     return sets
   }
 
   /** Has its folder and all it ever acknowledged. */
   isIntact(id: ReplicaId): boolean {
     const replica = this.byId(id)
-    if (replica === undefined) return false
-    if (replica.raft !== null) return !replica.raft.abstaining
-    return replica.disk.abstainUntil === 0
+    return replica !== undefined && replica.disk.abstainUntil === null
   }
 
   /** Whether every set keeps a majority of intact voters among those that `remain`. */

@@ -42,6 +42,8 @@ export interface Surroundings {
   trace(replica: SimReplica, event: string): void
 }
 
+const SYNC_MS_MAX = 1500
+
 export type WriteOutcome = 'committed' | 'unknown'
 
 export class SimReplica {
@@ -56,6 +58,8 @@ export class SimReplica {
   appliedChain = 0
   /** For the checker. */
   commitSeen = 0
+  /** The voters in its log, also while it is down. */
+  votersSeen: readonly ReplicaId[] = []
   readonly #around: Surroundings
   #inbox: Packet[] = []
   #life = 0
@@ -108,6 +112,7 @@ export class SimReplica {
       abstainUntil: disk.abstainUntil,
     })
     this.raft.contact(this.#around.contacts())
+    this.votersSeen = this.raft.voters
     this.#around.trace(this, 'start')
     this.#scheduleTick()
   }
@@ -181,6 +186,8 @@ export class SimReplica {
   /** Does whatever the state machine wants done, and lets the checker look. */
   pump(): void {
     for (let ready = this.raft?.ready(); ready; ready = this.raft?.ready()) this.#process(ready)
+    if (this.raft !== null) this.votersSeen = this.raft.voters
+    if (this.raft?.abstaining === false) this.disk.abstainUntil = null // it holds again what it had acknowledged
     this.#around.checker.after(this)
   }
 
@@ -260,7 +267,7 @@ export class SimReplica {
   #later(run: () => void): void {
     const life = this.#life
     const { world, swarm, diskRandom } = this.#around
-    world.after(diskRandom.exponential(swarm.syncMsMean) * this.slowness, () => {
+    world.after(Math.min(SYNC_MS_MAX, diskRandom.exponential(swarm.syncMsMean) * this.slowness), () => {
       if (life === this.#life) run()
     })
   }
