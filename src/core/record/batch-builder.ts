@@ -71,6 +71,7 @@ export class BatchBuilder {
       record,
       timestamp - this.#firstTimestamp,
       this.recordCount,
+      this.#codec,
     )
     this.recordCount++
     return true

@@ -4,7 +4,7 @@ export { BatchBuilder, type BatchCompression, type BatchFields } from './batch-b
 export { frameFault, storedFault } from './batch-check.ts'
 export type { BatchFault } from './batch-fault.ts'
 export { findMeta, type IdempotencyEntry, MetaType, readIdempotency } from './meta.ts'
-export { copySpan, RecordAttribute, RecordSpans } from './record.ts'
+export { RecordAttribute, RecordSpans } from './record.ts'
 export {
   isJson,
   jsonWords,

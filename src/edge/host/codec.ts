@@ -7,11 +7,13 @@ import { isWholeZstdFrame } from './zstd-frame.ts'
 
 /** Batches are small and inflated often: level 3 of zstd and 6 of gzip are the points past which time buys little. */
 const GZIP = { level: 6 }
+const nativeCopy = Buffer.prototype.copy
 
 export const hostCodec: Codec = {
   crc32: (bytes, seed = 0) => crc32(bytes, seed),
   xxHash64: (bytes, seed) => Bun.hash.xxHash64(bytes, seed),
   isUtf8: (bytes) => isUtf8(bytes),
+  copy: (into, at, from, start, end) => void nativeCopy.call(from, into, at, start, end),
   sha256: (bytes) => new Uint8Array(new Bun.CryptoHasher('sha256').update(bytes).digest()),
   compress: (codec, bytes) => plain(codec === 'gzip' ? gzipSync(bytes, GZIP) : zstdCompressSync(bytes)),
   inflate(codec, bytes, bytesMax) {

@@ -91,17 +91,83 @@ export class RecordEnvelope {
   // --- finding ---------------------------------------------------------------------------------------------------------
 
   #findMembers(start: number, end: number): number {
+    this.#plain = 0
+    this.#seen = 0
+    if (start >= end || this.#bytes[start]! !== OPEN_OBJECT) return this.#refuseKind(start, end)
+    const at = this.#findUsual(start, end)
+    if (at < 0) return -1
+    if (this.#seen === 0) {
+      const inner = skipJsonSpace(this.#bytes, at + 1, end)
+      if (inner < end && this.#bytes[inner]! === CLOSE_OBJECT) return inner + 1
+      return this.#findMore(inner, end)
+    }
+    return at < end && this.#bytes[at]! === CLOSE_OBJECT ? at + 1 : this.#findNext(at, end)
+  }
+
+  /** `{"key":"…","value":…` or either, as most records begin: the position behind, `at` itself if it is neither, or -1. */
+  #findUsual(at: number, end: number): number {
     const bytes = this.#bytes
     const places = this.#places
+    if (at + 16 > end) return at
     let seen = 0
-    let plain = 0
-    let at = start
-    if (at >= end || bytes[at]! !== OPEN_OBJECT) return this.#refuseKind(start, end)
-    at = skipJsonSpace(bytes, at + 1, end)
-    if (at < end && bytes[at]! === CLOSE_OBJECT) {
-      this.#seen = 0
-      return at + 1
+    if (
+      bytes[at + 1]! === QUOTE &&
+      bytes[at + 2]! === 0x6b &&
+      bytes[at + 3]! === 0x65 &&
+      bytes[at + 4]! === 0x79 &&
+      bytes[at + 5]! === QUOTE &&
+      bytes[at + 6]! === COLON &&
+      bytes[at + 7]! === QUOTE
+    ) {
+      const stop = skipPlainText(bytes, at + 8, end, this.#words)
+      if (stop === end || bytes[stop]! !== QUOTE) return at
+      places[Field.key * 2] = at + 7
+      places[Field.key * 2 + 1] = stop + 1
+      seen = 1 << Field.key
+      this.#plain = seen
+      at = stop + 1
+      if (at + 10 > end || bytes[at]! !== COMMA) {
+        this.#seen = seen
+        return at
+      }
     }
+    if (
+      bytes[at + 1]! === QUOTE &&
+      bytes[at + 2]! === 0x76 &&
+      bytes[at + 3]! === 0x61 &&
+      bytes[at + 4]! === 0x6c &&
+      bytes[at + 5]! === 0x75 &&
+      bytes[at + 6]! === 0x65 &&
+      bytes[at + 7]! === QUOTE &&
+      bytes[at + 8]! === COLON &&
+      bytes[at + 9]! > SPACE_MAX
+    ) {
+      const behind = skipJsonValue(bytes, at + 9, end, this.#words)
+      if (behind < 0) return this.#refuseJson(end, -1 - behind)
+      places[Field.value * 2] = at + 9
+      places[Field.value * 2 + 1] = behind
+      seen |= VALUE_ONLY
+      at = behind
+    }
+    this.#seen = seen
+    return at
+  }
+
+  /** `at` is behind a member. */
+  #findNext(at: number, end: number): number {
+    const bytes = this.#bytes
+    at = skipJsonSpace(bytes, at, end)
+    if (at < end && bytes[at]! === CLOSE_OBJECT) return at + 1
+    if (at >= end || bytes[at]! !== COMMA) return this.#refuseJson(end, at)
+    return this.#findMore(skipJsonSpace(bytes, at + 1, end), end)
+  }
+
+  /** `at` is where a member must begin. */
+  #findMore(at: number, end: number): number {
+    const bytes = this.#bytes
+    const places = this.#places
+    let seen = this.#seen
+    let plain = this.#plain
     for (;;) {
       let field = at + 16 <= end ? fieldAt(bytes, at) : -1
       if (field >= 0 && bytes[at + NAME_BYTES[field]!]! === COLON) {

@@ -35,6 +35,26 @@ describe('what is taken', () => {
     expect(records('[{"value":1},{"value":2},{"value":3}]')).toHaveLength(3)
   })
 
+  test('white space anywhere, and members in any order', () => {
+    const plain = [{ key: 'k', value: '[ 1 ]', isJson: true }] as const
+    const pieces = ['{', '"key"', ':', '"k"', ',', '"value"', ':', '[ 1 ]', '}']
+    const turned = ['{', '"value"', ':', '[ 1 ]', ',', '"key"', ':', '"k"', '}']
+    for (let places = 0; places < 2 ** pieces.length; places++) {
+      for (const order of [pieces, turned]) {
+        const body = order.map((piece, i) => (places & (1 << i) ? ` ${piece}` : piece)).join('')
+        expect(read(body)).toMatchObject({ fault: null, records: plain })
+        expect(read(`${body.slice(0, -1)},"tags":[]}`)).toMatchObject({ fault: null, records: plain })
+      }
+    }
+  })
+
+  test('a body cut anywhere is not JSON', () => {
+    const body = '[{"key":"k","value":{"a":"b"}},{"value":1,"key":"\\n"},{"key":"a","tombstone":true}]'
+    for (let end = 1; end < body.length; end++) {
+      expect([end, fault(body.slice(0, end))]).toEqual([end, 'malformed : this is not JSON: it ends where more is due'])
+    }
+  })
+
   test('no records', () => {
     expect(records('[]')).toEqual([])
     expect(records('{"records":[ ]}')).toEqual([])
