@@ -159,7 +159,8 @@ class Script {
 /** Runs the script until the process ends at disk call `crashAt`. */
 function crashedAt(seed: number, steps: number, crashAt: number): { script: Script; disk: SimDisk } {
   const clock = new SimClock()
-  const disk = new SimDisk(clock)
+  const times = new SimRandom(seed, 'sync times')
+  const disk = new SimDisk(clock, { syncMs: () => (times.chance(0.2) ? 5 : 0.1) })
   const script = new Script(seed)
   const settings = { ...SMALL, filesMin: 1 + (seed % 2) }
   runUntil(disk, crashAt, async () => {
@@ -188,7 +189,7 @@ function callsOf(seed: number, steps: number): number {
 
 describe('a crash', () => {
   test.each([1, 2, 3])('at every disk call leaves what was durable, and nothing that never was (seed %d)', (seed) => {
-    const steps = 80
+    const steps = 60
     const calls = callsOf(seed, steps)
     for (let crashAt = 1; crashAt <= calls; crashAt++) {
       const { script, disk } = crashedAt(seed, steps, crashAt)
@@ -297,6 +298,43 @@ describe('the journal', () => {
       }
       expect(failures).toBeGreaterThan(80)
     }
+  })
+
+  /** Rounds of many files, so that the files of one half are still being synced when the next is full. */
+  async function rounds(disk: JournaledDisk, files: readonly DiskFile[], count: number): Promise<void> {
+    for (let round = 0; round < count; round++) {
+      for (const file of files) file.write(new Uint8Array(100).fill(round + 1), file.size())
+      await disk.sync(files)
+    }
+  }
+
+  test('does not use a half again before its files are durable', () => {
+    for (let count = 8; count < 40; count += 3) {
+      const { clock, disk } = world()
+      const journaled = clock.run(openOn(disk))
+      const files = clock.run(manyOn(journaled, 30))
+      clock.run(rounds(journaled, files, count))
+      const next = disk.powerLoss(allLost)
+      next.clock.run(openOn(next))
+      for (let i = 0; i < 30; i++) {
+        const content = contentOf(next, `${i}.log`)
+        expect(content.length).toBe(100 * (count + 1))
+        for (let round = 0; round <= count; round++) expect(content[100 * round]).toBe(round === 0 ? 7 : round)
+      }
+    }
+  })
+
+  test('keeps whole a removed file that may come back, because its folder was not synced', () => {
+    const { clock, disk } = world()
+    const journaled = clock.run(openOn(disk))
+    const files = clock.run(manyOn(journaled, 30))
+    clock.run(rounds(journaled, files, 2))
+    files[0]!.close()
+    journaled.remove('0.log')
+    clock.run(rounds(journaled, files.slice(1), 30))
+    const next = disk.powerLoss(allLost)
+    next.clock.run(openOn(next))
+    expect(contentOf(next, '0.log').length).toBe(300)
   })
 
   test('an entry that was durable and is not readable any more is reported', () => {
