@@ -13,7 +13,7 @@ export interface Journal {
   append(records: readonly Uint8Array[]): JournalAppended | JournalRefusal
   /** Visits the records of the newest snapshot; resolves to the offset it stands for, 0 when there is none. */
   readSnapshot(visit: (record: Uint8Array) => void): Promise<number>
-  /** Visits records in order, from `from` up to but not `upTo`, committed or not. */
+  /** Visits records in order, from `from` up to but not `upTo`, committed or not. Rejects when some of them are gone. */
   read(from: number, upTo: number, visit: (record: Uint8Array, offset: number) => void): Promise<void>
   /**
    * Keeps a snapshot of everything below `nextOffset`, which is committed; once it is durable, older snapshots and the log

@@ -220,7 +220,7 @@ export class Partition implements LogListener {
     const state = this.#state
     if (state !== null && state.nextOffset === this.#log.endOffset && this.#log.damage === null) {
       if (state.nextOffset > this.#snapshots.newestOffset) {
-        await this.#snapshots.save(captureState(state, this.#log.latestEpoch), false)
+        await this.#snapshots.save(captureState(state, this.#log.latestEpoch), this.#log, false)
       }
       state.keys.close()
     }
@@ -268,7 +268,7 @@ export class Partition implements LogListener {
     const capture = this.#capture
     if (capture === null || capture.nextOffset > this.#highWatermark.value) return
     this.#capture = null
-    this.#saving = this.#saving.then(() => this.#snapshots.save(capture, false))
+    this.#saving = this.#saving.then(() => this.#snapshots.save(capture, this.#log, false))
   }
 
   /** How far retention may cut: sealed segments, or all when the last record has nearly expired. */
@@ -286,7 +286,7 @@ export class Partition implements LogListener {
     if (state === null || (state.producers.count === 0 && state.keys.count === 0)) return
     const capture = captureState(state, this.#log.latestEpoch)
     if ((await this.whenCommitted(capture.nextOffset - 1)) !== 'committed') return
-    this.#saving = this.#saving.then(() => this.#snapshots.save(capture, true))
+    this.#saving = this.#saving.then(() => this.#snapshots.save(capture, this.#log, true))
     await this.#saving
   }
 }

@@ -1,5 +1,6 @@
-// The snapshots of one partition on disk: the newest two are kept. Written in slices, once everything they stand for is
-// durable, and not synced unless the log below them is about to go: until then the log can make them again.
+// The snapshots of one partition on disk: the newest two are kept, and the newest that is synced where the log has no longer
+// all that it stands for. Written in slices, once everything they stand for is durable, and not synced unless the log below
+// them is about to go: until then the log can make them again.
 
 import type { Log, LogWorld } from '../log/index.ts'
 import { DiskError } from '../ports/index.ts'
@@ -57,7 +58,7 @@ export class SnapshotStore {
   }
 
   /** Everything captured is durable in the log. `durably`: the snapshot too, when this resolves. */
-  async save(capture: StateCapture, durably: boolean): Promise<'saved' | 'disk-full'> {
+  async save(capture: StateCapture, log: Log, durably: boolean): Promise<'saved' | 'disk-full'> {
     const { nextOffset } = capture
     if (nextOffset > this.newestOffset) {
       if (!(await this.#write(this.#pathOf(nextOffset), capture))) return 'disk-full'
@@ -70,7 +71,9 @@ export class SnapshotStore {
       file.close()
       this.durableOffset = this.newestOffset
     }
-    while (this.#offsets.length > KEPT) this.#drop(this.#offsets.shift()!)
+    while (this.#offsets.length > KEPT && (log.startOffset === 0 || this.#offsets[0]! < this.durableOffset)) {
+      this.#drop(this.#offsets.shift()!)
+    }
     return 'saved'
   }
 
