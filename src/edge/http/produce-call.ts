@@ -3,7 +3,7 @@
 import { limits } from '../../core/base/index.ts'
 import type { ProduceRequest } from '../../core/broker/index.ts'
 import type { Codec } from '../../core/ports/index.ts'
-import { Problem, problemOfFault, timestampFault } from '../wire/index.ts'
+import { Problem, problemOfFault, requestKeyOf, timestampFault } from '../wire/index.ts'
 import { type GivenParameters, type PointerPath, pointerSteps, RecordParameters } from '../wire/records-in.ts'
 import type { DataAddress } from './address.ts'
 import type { HeaderBag } from './call.ts'
@@ -36,7 +36,6 @@ const TIMEOUT_MS_MAX = 600_000
 const UINT32_MAX = 0xffff_ffff
 
 const NO_PARAMETERS = RecordParameters.of({}) as RecordParameters
-const encoder = new TextEncoder()
 
 export function readProduceCall(
   address: DataAddress,
@@ -214,8 +213,6 @@ function takeKey(request: ProduceRequest, key: string, codec: Codec, meaning: st
   if (request.acks === '0')
     return new Problem('malformed', 'With acks=0 there is no result to repeat: leave out Idempotency-Key')
   if (request.producer !== null) return new Problem('malformed', 'Use Idempotency-Key or Producer-* headers, not both')
-  // The same body that is to mean something else is another body.
-  const bodySeed = codec.xxHash64(encoder.encode(meaning), 0n)
-  request.idempotency = { keyHash: codec.sha256(encoder.encode(`${request.topic}\n\n${key}`)).slice(0, 16), bodySeed }
+  request.idempotency = requestKeyOf(request.topic, key, meaning, codec)
   return null
 }

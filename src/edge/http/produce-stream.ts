@@ -3,7 +3,7 @@
 // appended is committed. With `Accept: application/x-ndjson` each committed batch is told at once, as a line.
 
 import { type AppendedBatch, type ProduceOutcome, ProduceSession } from '../../core/broker/index.ts'
-import { Problem, problemOf, problemOfFault } from '../wire/index.ts'
+import { partialProblem, Problem, problemOf, problemOfFault } from '../wire/index.ts'
 import type { LinedBody } from '../wire/records-in.ts'
 import type { RecordSpans } from '../../core/record/index.ts'
 import { bodyAnswer, problemAnswer } from './answer.ts'
@@ -11,7 +11,7 @@ import type { Upload } from './body.ts'
 import { accepts, type Call, type DataPath } from './call.ts'
 import { LineNumbers } from './line-numbers.ts'
 import { LineStream } from './line-stream.ts'
-import { partialProblem, producedAnswer, producedText } from './produce-answer.ts'
+import { producedAnswer, producedText } from './produce-answer.ts'
 import type { ProduceCall } from './produce-call.ts'
 import { linedBody, takenAs } from './produce-lines.ts'
 

@@ -1,6 +1,7 @@
 export type { BodyFault } from './body-fault.ts'
 export { type CursorPlace, readCursor, writeCursor } from './cursor.ts'
 export { durationMs, notADuration, notASize, sizeBytes } from './duration-size.ts'
+export { keptMembers, partialProblem } from './kept.ts'
 export { nearestName } from './nearest-name.ts'
 export { readStart, readUntil } from './position.ts'
 export { allProblemCodes, type ProblemCode, problemCodes } from './problem-code.ts'
@@ -17,7 +18,9 @@ export {
   ProducerShape,
   RecordShape,
 } from './records.ts'
-export { readShape } from './shape.ts'
+export { requestKeyOf } from './request-key.ts'
+export { cursorOf } from './session-cursor.ts'
+export { heldAgainst, readShape } from './shape.ts'
 export {
   PartitionsAdd,
   PartitionShape,

@@ -14,6 +14,11 @@ export function readShape<Shape extends z.ZodType>(shape: Shape, body: Uint8Arra
   } catch (error) {
     return new Problem('malformed', `The body is not JSON: ${error instanceof Error ? error.message : String(error)}`)
   }
+  return heldAgainst(shape, value)
+}
+
+/** The value as its shape promises, or every way in which it does not. */
+export function heldAgainst<Shape extends z.ZodType>(shape: Shape, value: unknown): z.output<Shape> | Problem {
   const result = shape.safeParse(value)
   if (result.success) return result.data
   return Problem.ofErrors(result.error.issues.flatMap((issue) => pointed(issue, knownNames(shape))))
