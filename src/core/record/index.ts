@@ -7,6 +7,7 @@ export { findMeta, type IdempotencyEntry, MetaType, readIdempotency } from './me
 export { RecordAttribute, RecordSpans } from './record.ts'
 export {
   isJson,
+  isPlainText,
   jsonWords,
   skipJsonName,
   skipJsonNumber,

@@ -189,6 +189,11 @@ function skipStringRest(bytes: Uint8Array, at: number, end: number, words: Int32
   }
 }
 
+/** Whether a byte can stand for itself in a JSON string. */
+export function isPlainText(byte: number): boolean {
+  return STOPS_STRING[byte]! === 0
+}
+
 /**
  * Position of the first byte that cannot stand for itself in a JSON string (a quote, a backslash or a control character),
  * or `end`.

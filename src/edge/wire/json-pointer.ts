@@ -2,11 +2,13 @@
 // comes twice in an object its last value counts, as to JSON.parse.
 
 import { limits } from '../../core/base/index.ts'
-import { skipJsonName, skipJsonSpace, skipJsonValue, skipPlainText } from '../../core/record/index.ts'
+import { isPlainText, skipJsonName, skipJsonSpace, skipJsonString, skipJsonValue } from '../../core/record/index.ts'
 import { jsonStringOf } from './json-text.ts'
 
 const COMMA = 0x2c
 const QUOTE = 0x22
+const COLON = 0x3a
+const SPACE_MAX = 0x20
 const OPEN_ARRAY = 0x5b
 const CLOSE_ARRAY = 0x5d
 const OPEN_OBJECT = 0x7b
@@ -46,13 +48,15 @@ class Place {
   }
 
   named(bytes: Uint8Array, start: number, end: number): Place | null {
-    for (const place of this.below) if (isSame(place.utf8, bytes, start, end)) return place
+    for (let i = 0; i < this.below.length; i++) {
+      const place = this.below[i]!
+      if (place.utf8.length === end - start && isAt(place.utf8, bytes, start)) return place
+    }
     return null
   }
 }
 
-function isSame(utf8: Uint8Array, bytes: Uint8Array, start: number, end: number): boolean {
-  if (utf8.length !== end - start) return false
+function isAt(utf8: Uint8Array, bytes: Uint8Array, start: number): boolean {
   for (let i = 0; i < utf8.length; i++) if (utf8[i]! !== bytes[start + i]!) return false
   return true
 }
@@ -117,29 +121,40 @@ export class PointerSearch {
     if (at < end && bytes[at]! === CLOSE_OBJECT) return at + 1
     for (;;) {
       const name = at
-      at = skipJsonName(bytes, at, end, words)
-      if (at < 0) return at
-      const below = this.#placeNamed(place, name, at)
-      at = skipJsonSpace(bytes, at, end)
-      if (below === null) at = skipJsonValue(bytes, at, end, words, depthMax - 1)
-      else {
+      let below: Place | null
+      // Plain names, which nearly all are, are read here.
+      let stop = at < end && bytes[at]! === QUOTE ? at + 1 : end
+      while (stop < end && isPlainText(bytes[stop]!)) stop++
+      if (stop + 1 < end && bytes[stop]! === QUOTE && bytes[stop + 1]! === COLON) {
+        below = place.named(bytes, name + 1, stop)
+        at = stop + 2
+      } else {
+        at = skipJsonName(bytes, at, end, words)
+        if (at < 0) return at
+        below = this.#placeNamed(place, name, at)
+      }
+      if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
+      if (below !== null) {
         if (below.start >= 0) below.clear()
         at = this.#walk(below, at, depthMax - 1)
+      } else if (at < end && bytes[at]! === QUOTE) {
+        at = skipJsonString(bytes, at, end, words)
+      } else {
+        at = skipJsonValue(bytes, at, end, words, depthMax - 1)
       }
       if (at < 0) return at
-      at = skipJsonSpace(bytes, at, end)
+      if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
       if (at >= end) return -1 - end
       if (bytes[at]! === CLOSE_OBJECT) return at + 1
       if (bytes[at]! !== COMMA) return -1 - at
-      at = skipJsonSpace(bytes, at + 1, end)
+      at++
+      if (at < end && bytes[at]! <= SPACE_MAX) at = skipJsonSpace(bytes, at, end)
     }
   }
 
-  /** `start` is the quote before the name, `end` is behind the colon. */
+  /** `start` is the quote before a name in another form than the usual, `end` is behind its colon. */
   #placeNamed(place: Place, start: number, end: number): Place | null {
     const bytes = this.#bytes
-    const stop = skipPlainText(bytes, start + 1, end)
-    if (bytes[stop]! === QUOTE) return place.named(bytes, start + 1, stop)
     const quoteEnd = bytes.lastIndexOf(QUOTE, end - 1) + 1
     const name = jsonStringOf(bytes, start, quoteEnd)
     return place.below.find((below) => below.name === name) ?? null

@@ -2,8 +2,8 @@
 // at a line feed, and a carriage return before that belongs to the ending; the last line needs no ending. What is said of
 // a line is said with its number, blank ones counted.
 //
-// A chunk is copied behind what is left of the one before, so that a line and its words are always one piece of memory that
-// stays the same; its lines are then read in one go.
+// Whole lines are read where the chunk has them; only a line that goes over its edge is put together in memory of the
+// reader's own.
 
 import { limits } from '../../core/base/index.ts'
 import { jsonWords } from '../../core/record/index.ts'
@@ -12,69 +12,67 @@ import { plainBytes } from './plain-bytes.ts'
 
 const LINE_FEED = 0x0a
 const CARRIAGE_RETURN = 0x0d
-/** What is copied and read at a time of a chunk that is longer. */
-const SLICE_BYTES = 256 * 1024
-const FIRST_BYTES = 4 * 1024
+const NO_BYTES = new Uint8Array(0)
 
 export abstract class LinedBody {
   /** Lines begun so far. */
   lineCount = 0
   /** Records handed on so far. */
   recordCount = 0
-  #bytes: Uint8Array = new Uint8Array(FIRST_BYTES)
-  #words: Int32Array = jsonWords(this.#bytes)
-  /** Bytes of the line that is not whole yet. */
-  #leftBytes = 0
+  /** The line that is not whole yet. */
+  #begun: Uint8Array = NO_BYTES
+  #begunBytes = 0
   #fault: BodyFault | null = null
 
   /** The first fault, which ends the reading; null while all is well. `chunk` is the caller's again on return. */
   push(chunk: Uint8Array): BodyFault | null {
+    if (this.#fault !== null || chunk.length === 0) return this.#fault
     const bytes = plainBytes(chunk)
-    for (let at = 0; at < bytes.length && this.#fault === null; at += SLICE_BYTES) {
-      this.#take(bytes.subarray(at, at + SLICE_BYTES))
+    let at = 0
+    if (this.#begunBytes > 0) {
+      const lineFeed = bytes.indexOf(LINE_FEED)
+      at = lineFeed < 0 ? bytes.length : lineFeed + 1
+      this.#keep(bytes, 0, at)
+      if (lineFeed >= 0) this.#readBegun()
     }
+    if (this.#fault === null && at < bytes.length) this.#readChunk(bytes, at)
     return this.#fault
   }
 
   /** No more chunks: reads the line that had no ending. */
   end(): BodyFault | null {
-    if (this.#leftBytes > 0 && this.#fault === null) this.#take(Uint8Array.of(LINE_FEED))
-    return this.#fault
+    return this.#begunBytes > 0 ? this.push(Uint8Array.of(LINE_FEED)) : this.#fault
   }
 
-  /** Lines are about to be read from `bytes`, which are the same until the next call. */
+  /** Lines are about to be read from `bytes`, until the next call. */
   protected abstract use(bytes: Uint8Array, words: Int32Array): void
 
-  /** What all of the lines `0…end` of `bytes` must be: false, when they are to be looked at one by one. */
-  protected abstract isSound(bytes: Uint8Array, end: number): boolean
+  /** Whether all of the lines `start…end` of `bytes` are what lines must be: if not, they are looked at one by one. */
+  protected abstract isSound(bytes: Uint8Array, start: number, end: number): boolean
 
   /** A line without its ending. `isSound`: of all lines around it. */
   protected abstract readLine(start: number, end: number, isSound: boolean): BodyFault | null
 
-  #take(slice: Uint8Array): void {
-    const used = this.#leftBytes + slice.length
-    if (used > this.#bytes.length) this.#grow(used)
-    this.#bytes.set(slice, this.#leftBytes)
-    const lastBreak = slice.lastIndexOf(LINE_FEED)
-    let read = 0
-    if (lastBreak >= 0) {
-      read = this.#leftBytes + lastBreak + 1
-      this.#readLines(read)
+  #readChunk(bytes: Uint8Array, at: number): void {
+    const whole = bytes.lastIndexOf(LINE_FEED) + 1
+    if (whole > at) {
+      this.#readLines(bytes, jsonWords(bytes), at, whole)
       if (this.#fault !== null) return
-      if (read < used) this.#bytes.copyWithin(0, read, used)
+      at = whole
     }
-    this.#leftBytes = used - read
-    if (this.#leftBytes > limits.LINE_BYTES_MAX) {
-      this.lineCount++
-      this.#refuse(tooLong())
-    }
+    if (at < bytes.length) this.#keep(bytes, at, bytes.length)
   }
 
-  #readLines(end: number): void {
-    const bytes = this.#bytes
-    this.use(bytes, this.#words)
-    const isSound = this.isSound(bytes, end)
-    let start = 0
+  #readBegun(): void {
+    const end = this.#begunBytes
+    this.#begunBytes = 0
+    if (this.#fault === null) this.#readLines(this.#begun, jsonWords(this.#begun), 0, end)
+  }
+
+  /** Lines with their endings, `start…end`. */
+  #readLines(bytes: Uint8Array, words: Int32Array, start: number, end: number): void {
+    this.use(bytes, words)
+    const isSound = this.isSound(bytes, start, end)
     while (start < end) {
       const lineFeed = bytes.indexOf(LINE_FEED, start)
       const lineEnd = lineFeed > start && bytes[lineFeed - 1]! === CARRIAGE_RETURN ? lineFeed - 1 : lineFeed
@@ -88,15 +86,26 @@ export abstract class LinedBody {
     }
   }
 
-  #refuse(fault: BodyFault): void {
-    this.#fault = { ...fault, line: this.lineCount, record: this.recordCount }
+  /** Adds to the line begun. */
+  #keep(bytes: Uint8Array, start: number, end: number): void {
+    const keptBytes = this.#begunBytes + end - start
+    // The ending may take two bytes more.
+    if (keptBytes > limits.LINE_BYTES_MAX + 2) {
+      this.lineCount++
+      this.#refuse(tooLong())
+      return
+    }
+    if (keptBytes > this.#begun.length) {
+      const wider = new Uint8Array(Math.max(this.#begun.length * 2, keptBytes))
+      wider.set(this.#begun.subarray(0, this.#begunBytes))
+      this.#begun = wider
+    }
+    this.#begun.set(bytes.subarray(start, end), this.#begunBytes)
+    this.#begunBytes = keptBytes
   }
 
-  #grow(bytesMin: number): void {
-    const wider = new Uint8Array(Math.max(this.#bytes.length * 2, bytesMin))
-    wider.set(this.#bytes.subarray(0, this.#leftBytes))
-    this.#bytes = wider
-    this.#words = jsonWords(wider)
+  #refuse(fault: BodyFault): void {
+    this.#fault = { ...fault, line: this.lineCount, record: this.recordCount }
   }
 }
 

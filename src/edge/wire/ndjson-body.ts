@@ -43,8 +43,8 @@ export class NdjsonRecords extends LinedBody {
     this.#words = words
   }
 
-  protected override isSound(bytes: Uint8Array, end: number): boolean {
-    const lines = bytes.subarray(0, end)
+  protected override isSound(bytes: Uint8Array, start: number, end: number): boolean {
+    const lines = bytes.subarray(start, end)
     this.#envelope.mayHoldBreaks = lines.includes(CARRIAGE_RETURN)
     return this.#codec.isUtf8(lines)
   }
@@ -95,6 +95,7 @@ export class NdjsonValues extends LinedBody {
     this.#sink = sink
     this.#codec = codec
     this.#parameters = parameters
+    parameters.fill(this.#record)
     this.#keyPath = pointers.key
     this.#tagPath = pointers.tag
     const paths = [pointers.key?.steps, pointers.tag?.steps].filter((steps) => steps !== undefined)
@@ -106,8 +107,8 @@ export class NdjsonValues extends LinedBody {
     this.#words = words
   }
 
-  protected override isSound(bytes: Uint8Array, end: number): boolean {
-    const lines = bytes.subarray(0, end)
+  protected override isSound(bytes: Uint8Array, start: number, end: number): boolean {
+    const lines = bytes.subarray(start, end)
     this.#mayHoldBreaks = lines.includes(CARRIAGE_RETURN)
     return this.#codec.isUtf8(lines)
   }
@@ -124,7 +125,7 @@ export class NdjsonValues extends LinedBody {
     if (behind !== end && skipJsonSpace(bytes, behind, end) !== end) return bodyFault('malformed', '', NOT_ONE)
     const record = this.#record
     this.#own.length = 0
-    this.#parameters.fill(record)
+    if (search !== null) this.#parameters.fill(record)
     record.attributes = RecordAttribute.json
     record.value = bytes
     record.valueStart = at

@@ -64,12 +64,11 @@ export function readFormBody(
 export class TextLines extends LinedBody {
   readonly #record = new RecordSpans()
   readonly #sink: RecordSink
-  readonly #parameters: RecordParameters
 
   constructor(sink: RecordSink, parameters: RecordParameters) {
     super()
     this.#sink = sink
-    this.#parameters = parameters
+    parameters.fill(this.#record)
   }
 
   protected override use(bytes: Uint8Array): void {
@@ -83,7 +82,6 @@ export class TextLines extends LinedBody {
   protected override readLine(start: number, end: number): null {
     if (start === end) return null
     const record = this.#record
-    this.#parameters.fill(record)
     record.valueStart = start
     record.valueEnd = end
     this.#sink.add(record, record.value, start, end)
