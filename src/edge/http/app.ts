@@ -39,7 +39,9 @@ export interface AppOptions {
 }
 
 export interface App {
+  /** Rejects where something failed that should not: `failed` is its answer then. */
   fetch(request: Request, connection?: Connection | null): Response | Promise<Response>
+  failed(error: unknown): Response
 }
 
 const SAFE_METHODS = new Set(['GET', 'HEAD'])
@@ -86,7 +88,7 @@ export function createApp(broker: Broker, options: AppOptions): App {
     }
     const isPreflight = request.method === 'OPTIONS' && headers['access-control-request-method'] !== undefined
     if (isPreflight) return preflight(origin, headers['access-control-request-headers'] ?? null)
-    const response = await route(request, headers, connection)
+    const response = await routed(request, headers, connection)
     return isOwn ? shareWith(response, origin) : response
   }
 
@@ -95,24 +97,30 @@ export function createApp(broker: Broker, options: AppOptions): App {
     const start = pathStart(url)
     const mark = url.indexOf('?', start)
     const address = dataAddress(url, start, mark < 0 ? url.length : mark)
-    if (address === null) return answered(controlled(request))
+    if (address === null) return controlled(request)
     if (address instanceof Problem) return bodies.refuse(request, declaredBytes(headers['content-length']), address)
     const queryText = mark < 0 ? '' : url.slice(mark + 1)
-    return answered(onData(address, { request, headers, queryText, connection }))
+    return onData(address, { request, headers, queryText, connection })
   }
 
-  function answered(response: Promise<Response>): Promise<Response> {
-    return response.catch((error: unknown) => {
-      onFailure(error)
-      return problemAnswer(new Problem('internal', 'See the log of the broker', {}, 'unknown'))
-    })
+  async function routed(request: Request, headers: HeaderBag, connection: Connection | null): Promise<Response> {
+    try {
+      return await route(request, headers, connection)
+    } catch (error) {
+      return failed(error)
+    }
+  }
+
+  function failed(error: unknown): Response {
+    onFailure(error)
+    return problemAnswer(new Problem('internal', 'See the log of the broker', {}, 'unknown'))
   }
 
   async function controlled(request: Request): Promise<Response> {
     return control.fetch(request)
   }
 
-  async function onData(address: DataAddress, call: Call): Promise<Response> {
+  function onData(address: DataAddress, call: Call): Response | Promise<Response> {
     const { request, headers } = call
     const { method } = request
     switch (address.kind) {
@@ -136,5 +144,5 @@ export function createApp(broker: Broker, options: AppOptions): App {
     }
   }
 
-  return { fetch }
+  return { fetch, failed }
 }

@@ -36,6 +36,10 @@ export async function produce(path: DataPath, kinds: BodyKinds, address: DataAdd
   if (request.idempotency !== null && asked.lines === 'none') {
     request.idempotency.bodySeed = path.broker.codec.xxHash64(body, request.idempotency.bodySeed)
   }
+  if ('kind' in path.broker.routeOf(request.topic)) {
+    const fault = faultOf(path, asked, body)
+    if (fault !== null) return problemAnswer(fault)
+  }
   const opened = path.broker.openProduce(request)
   const session = opened instanceof Promise ? await opened : opened
   if (!(session instanceof ProduceSession)) return problemAnswer(problemOf(session))
@@ -60,6 +64,21 @@ function readCall(path: DataPath, kinds: BodyKinds, address: DataAddress, call: 
   const kind = kinds.of(call.headers['content-type'])
   if (kind instanceof Problem) return kind
   return readProduceCall(address, kind, call.queryText, call.headers, path.broker.codec)
+}
+
+/** A body that is not taken must not create a topic either: it is read once for nothing where that may happen. */
+function faultOf(path: DataPath, asked: ProduceCall, body: Uint8Array): Problem | null {
+  let problem: Problem | null = null
+  let count = 0
+  const fault = readBody(path, asked, body, {
+    add({ payloadBytes }) {
+      const bytesMax = limits.RECORD_BYTES_MAX
+      const record = count++
+      if (payloadBytes <= bytesMax) return
+      problem ??= problemOf({ kind: 'record-too-large', bytes: payloadBytes, bytesMax, record })
+    },
+  })
+  return typeof fault === 'string' ? problem : problemOfFault(fault)
 }
 
 function readBody(path: DataPath, asked: ProduceCall, body: Uint8Array, sink: RecordSink): TakenAs | BodyFault {

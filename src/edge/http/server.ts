@@ -68,6 +68,7 @@ function listen(app: App, config: Config): HttpServer {
       ? null
       : { tls: { cert: readFileSync(config.tlsCert, 'utf8'), key: readFileSync(config.tlsKey, 'utf8') } }),
     fetch: (request, connection) => app.fetch(request, connection),
+    error: (error) => app.failed(error),
   })
   return {
     port: server.port!,
