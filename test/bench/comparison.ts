@@ -22,6 +22,8 @@ export interface Measured {
   p99: number
   /** Share of one core the server used; well below 1 the server was not the limit. */
   busy: number
+  /** Processor time a request took the server, in microseconds: holds also where the core had to be shared. */
+  cpuMicros: number
   /** Mean duration of a sync, NaN when not asked for. */
   syncSeconds: number
   requestBytes: number
@@ -70,6 +72,7 @@ async function measureSlice(variant: Variant, run: LoadRun, seconds: number): Pr
     p50: percentile(sample.latencies, 0.5),
     p99: percentile(sample.latencies, 0.99),
     busy: cpu / sample.seconds,
+    cpuMicros: (cpu * 1e6) / sample.requests,
     syncSeconds: before === null || after === null ? Number.NaN : Metrics.meanBetween(SYNC_METRIC, before, after),
     requestBytes: variant.requests[0]!.length,
     replyBytes: sample.bytesIn / sample.requests,
@@ -83,6 +86,7 @@ function medianOf(slices: readonly Measured[]): Measured {
     p50: of((slice) => slice.p50),
     p99: of((slice) => slice.p99),
     busy: of((slice) => slice.busy),
+    cpuMicros: of((slice) => slice.cpuMicros),
     syncSeconds: of((slice) => slice.syncSeconds),
     requestBytes: of((slice) => slice.requestBytes),
     replyBytes: of((slice) => slice.replyBytes),

@@ -1,12 +1,11 @@
 // The two servers side by side on core 0: the broker under test and the floors it is measured against. Beside starting
 // them, what can be read of a running one: processor time, memory, and the broker's own metrics.
 
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrokerProcess } from '../e2e/broker-process.ts'
 
 export const SERVER_CORE = 0
-const CLOCK_TICK_SECONDS = 0.01
 
 export interface Server {
   readonly port: number
@@ -39,10 +38,19 @@ export function startBroker(data: string, flags: readonly string[] = [], readyMs
   return BrokerProcess.start({ data, flags, core: SERVER_CORE, readyMs })
 }
 
-/** Processor time the process has used so far, all threads, user and system. NaN where /proc is not. */
+/** Processor time of the process so far, all its threads together. NaN where /proc is not. */
 export function cpuSeconds(pid: number): number {
-  const fields = procFile(pid, 'stat').split(') ').pop()!.split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * CLOCK_TICK_SECONDS
+  let nanoseconds = 0
+  for (const thread of threadsOf(pid)) nanoseconds += Number(procFile(pid, `task/${thread}/schedstat`).split(' ')[0])
+  return nanoseconds === 0 ? Number.NaN : nanoseconds / 1e9
+}
+
+function threadsOf(pid: number): string[] {
+  try {
+    return readdirSync(`/proc/${pid}/task`)
+  } catch {
+    return []
+  }
 }
 
 export function rssBytes(pid: number): number {

@@ -2,9 +2,9 @@
 
 import { isReached, type Row } from './bench-world.ts'
 
-const HEADINGS = ['path', 'records/s', 'MB/s', 'p50 ms', 'p99 ms', 'core', 'ratio', 'of', 'target', '']
-const WIDTHS = [54, 11, 8, 9, 9, 6, 7, 13, 14, 4]
-const LEFT = new Set([0, 7, 8])
+const HEADINGS = ['path', 'records/s', 'MB/s', 'p50 ms', 'p99 ms', 'core', 'cpu µs', 'ratio', 'of', 'target', '']
+const WIDTHS = [54, 11, 8, 9, 9, 6, 8, 7, 13, 14, 4]
+const LEFT = new Set([0, 8, 9])
 
 let isHeadPrinted = false
 
@@ -22,7 +22,7 @@ export function printRows(rows: readonly Row[]): boolean {
 }
 
 function cellsOf(row: Row): string[] {
-  const { requestsPerSecond, p50, p99, busy } = row.measured
+  const { requestsPerSecond, p50, p99, busy, cpuMicros } = row.measured
   const reached = isReached(row)
   const targets = []
   if (row.target !== undefined) targets.push(`≥ ${row.target}`)
@@ -34,6 +34,7 @@ function cellsOf(row: Row): string[] {
     p50.toFixed(3),
     p99.toFixed(3),
     `${(busy * 100).toFixed(0)}%`,
+    cpuMicros.toFixed(cpuMicros < 100 ? 1 : 0),
     row.ratio === undefined ? '' : row.ratio.toFixed(2),
     row.against ?? '',
     targets.join(' '),
