@@ -105,12 +105,13 @@ export class LocalJournal implements Journal, LogListener {
         this.#world.events.error('snapshot-damaged', { path: `${this.#folder}/${name}` })
         continue
       }
+      if (nextOffset < this.#log.startOffset) break
       for (const record of records) visit(record)
       return nextOffset
     }
     if (this.#log.startOffset > 0) {
       throw new StartRefused(
-        `no snapshot in ${this.#folder} can be read, and the log before it is gone: restore a backup`,
+        `the newest snapshot in ${this.#folder} cannot be read, and the log it stands for is gone: restore a backup`,
       )
     }
     return 0

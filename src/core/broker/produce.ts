@@ -49,6 +49,8 @@ export class ProduceSession {
   readonly #held: HeldRequest | null
   readonly #compression: BatchCompression
   readonly #nowMs: number
+  /** Of the next batch: each begins where the one before it ended. */
+  #expectOffset: number | null
   readonly #lanes: Lane[] = []
   /** The lane of the latest record: most requests have but one. */
   #lane: Lane | null = null
@@ -78,6 +80,7 @@ export class ProduceSession {
     this.#compression = compression
     this.#held = held
     this.#nowMs = host.nowMs()
+    this.#expectOffset = request.expectOffset
   }
 
   /** Appended but not yet committed: a streaming reader pauses above its bound until `drained`. */
@@ -312,7 +315,7 @@ export class ProduceSession {
           break
         }
         const batch = lane.batches[0]!
-        const appended = lane.replica.append(batch, this.#request.expectOffset)
+        const appended = lane.replica.append(batch, this.#expectOffset)
         if (appended.kind === 'sequence-gap' && appended.isAhead) {
           this.#isAppending = true
           this.#appended = this.#appendAfterGap(lane, batch).then(() => {
@@ -328,7 +331,7 @@ export class ProduceSession {
   }
 
   async #appendAfterGap(lane: Lane, batch: Uint8Array): Promise<void> {
-    this.#took(lane, batch, await appendPatiently(this.#host, lane.replica, batch, this.#request.expectOffset))
+    this.#took(lane, batch, await appendPatiently(this.#host, lane.replica, batch, this.#expectOffset))
   }
 
   #took(lane: Lane, batch: Uint8Array, appended: ReturnType<Replica['append']>): void {
@@ -341,6 +344,7 @@ export class ProduceSession {
       return
     }
     const { baseOffset, lastOffset, count, appendedAt } = appended
+    if (this.#expectOffset !== null) this.#expectOffset = lastOffset + 1
     const result = { partition: lane.replica.partition, baseOffset, lastOffset, count, appendedAt }
     const committed = lane.replica.whenCommitted(lastOffset)
     if (committed === 'committed') {

@@ -17,6 +17,8 @@ export type ProduceRefusal =
   | { kind: 'too-many-topics'; topicsMax: number }
   | { kind: 'record-too-large'; bytes: number; bytesMax: number; record: number }
   | { kind: 'bad-batch'; fault: BatchFault; batch: number }
+  /** `acks=all` wants more replicas in sync than there are. */
+  | { kind: 'not-enough-replicas'; topic: string; inSyncReplicas: number; minInSyncReplicas: number }
   | { kind: 'disk-low'; freeBytes: number; freeBytesMin: number }
   | { kind: 'damaged'; topic: string; partition: number; offset: number; nextReadableOffset: number }
   | { kind: 'offset-mismatch'; partition: number; nextOffset: number }

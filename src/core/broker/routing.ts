@@ -2,7 +2,7 @@
 // the configuration in force. Made anew when the metadata image or a replica changes; holders keep the one they began with.
 
 import {
-  type ResolvedTopicConfig,
+  minInSyncReplicasInForce,
   resolveTopicConfig,
   type TopicConfig,
   type TopicConfigPatch,

@@ -36,6 +36,7 @@ export const problemCodes = {
   'limit-reached': { status: 422, title: 'A limit of the broker is reached', retryable: false },
   damaged: { status: 500, title: 'Stored bytes are damaged', retryable: false },
   internal: { status: 500, title: 'The broker failed', retryable: true },
+  busy: { status: 503, title: 'As much is under way as the broker takes', retryable: true },
   'disk-low': { status: 503, title: 'The disk is nearly full', retryable: true },
   loading: { status: 503, title: 'The state is being loaded', retryable: true },
   'shutting-down': { status: 503, title: 'The broker is shutting down', retryable: true },

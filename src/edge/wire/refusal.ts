@@ -89,7 +89,10 @@ export function problemOf(refusal: Refusal): Problem {
         first: { partitions: refusal.first },
       })
     case 'loading':
-      return new Problem('loading', 'The partition reads its state again after the disk refused a write; nothing was done')
+      return new Problem(
+        'loading',
+        'The partition reads its state again after the disk refused a write; nothing was done',
+      )
     case 'ack-timeout':
       return new Problem(
         'outcome-unknown',
