@@ -378,12 +378,16 @@ export class Raft {
     const granted =
       (free || this.votedFor === message.from || planted === 'vote-twice') &&
       !this.abstaining &&
-      (this.#log.isUpToDate(message.lastIndex, message.lastTerm) || planted === 'vote-blindly')
+      this.#isGoodEnough(message)
     if (granted) {
       if (this.votedFor !== message.from) this.#vote = { term: this.term, votedFor: message.from }
       this.#quietSince = this.#now
     }
     this.#send(message.from, { kind: 'vote-reply', granted })
+  }
+
+  #isGoodEnough({ lastIndex, lastTerm }: MessageOf<'pre-vote' | 'vote'>): boolean {
+    return this.#log.isUpToDate(lastIndex, lastTerm) || this.#options.planted === 'vote-blindly'
   }
 
   #onVoteCounted(tally: Tally): void {

@@ -122,6 +122,8 @@ export class Checker {
         broken('R7', `${replica.id} has committed something else at ${commitIndex}`)
       return
     }
+    if (raft.role === 'leader' && log.term(commitIndex) !== raft.term)
+      broken('R4', `${replica.id} commits ${commitIndex}, an entry of an earlier term, by counting`)
     this.#checkMajority(raft.voters, commitIndex, chain)
     for (let index = this.committed + 1; index <= commitIndex; index++) {
       this.#chains.push(log.chain(index)!)
@@ -158,8 +160,8 @@ export class Checker {
     this.ackedIndex = Math.max(this.ackedIndex, index)
   }
 
-  chainAt(index: number): number | undefined {
-    return this.#chains[index]
+  get elections(): number {
+    return this.#leaders.size
   }
 
   #noteLeader(replica: SimReplica, term: number): void {

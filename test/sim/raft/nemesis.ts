@@ -71,7 +71,7 @@ export class Nemesis {
         return true
       case 'pause':
         victim.pause()
-        this.#later(1000, () => victim.resume())
+        this.#later(() => victim.resume())
         return true
       case 'isolate':
         return this.#cut(others.flatMap((other) => [[victim.node, other] as const, [other, victim.node] as const]))
@@ -87,7 +87,7 @@ export class Nemesis {
       }
       case 'slow-disk':
         victim.slowness = random.pick([10, 100])
-        this.#later(1500, () => (victim.slowness = 1))
+        this.#later(() => (victim.slowness = 1))
         return true
       case 'wipe':
         if (!cluster.keepsMajority((id) => id !== victim.id)) return false
@@ -160,21 +160,21 @@ export class Nemesis {
     if (links.length === 0) return false
     this.#cluster.note(`cut ${links.map(([a, b]) => `${a}>${b}`).join(' ')}`)
     for (const [a, b] of links) network.cut(a, b)
-    this.#later(1500, () => {
+    this.#later(() => {
       for (const [a, b] of links) network.heal(a, b)
     })
     return true
   }
 
   #startLater(replica: SimReplica): true {
-    this.#later(800, () => {
+    this.#later(() => {
       if (!replica.up && this.#cluster.byId(replica.id) === replica) replica.start()
     })
     return true
   }
 
-  #later(meanMs: number, run: () => void): void {
-    this.#cluster.world.after(this.#random.exponential(meanMs), () => {
+  #later(run: () => void): void {
+    this.#cluster.world.after(this.#random.exponential(this.#cluster.swarm.healMsMean), () => {
       if (this.#active) run()
     })
   }

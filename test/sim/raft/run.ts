@@ -23,6 +23,7 @@ export interface Outcome {
   readonly written: number
   readonly reads: number
   readonly unknown: number
+  readonly elections: number
 }
 
 class NotLive extends Error {}
@@ -59,6 +60,7 @@ export function runSeed(
     written: clients.written,
     reads: clients.readCount,
     unknown: clients.unknown,
+    elections: cluster.checker.elections,
   }
 }
 
@@ -101,13 +103,17 @@ function revive(replica: SimReplica): void {
 
 function within(cluster: SimCluster, who: string, settled: () => boolean): void {
   const { world, swarm } = cluster
-  const patienceMs = 60 * swarm.options.electionTicks * swarm.tickMs + 10_000
-  const end = world.now + patienceMs
+  const patienceMs = 40 * swarm.options.electionTicks * swarm.tickMs + 5_000
+  let end = world.now + patienceMs
+  let reached = 0
   while (world.now < end) {
     world.runUntil(world.now + 4 * swarm.tickMs)
     if (settled()) return
+    const durable = [...cluster.replicas.values()].reduce((sum, { raft }) => sum + (raft?.durableIndex ?? 0), 0)
+    if (durable !== reached) end = world.now + patienceMs
+    reached = durable
   }
-  throw new NotLive(`not live: ${who} did not come to agree within ${patienceMs} ms`)
+  throw new NotLive(`not live: ${who} did not come to agree, and nothing moved for ${patienceMs} ms`)
 }
 
 /** One established leader, nothing uncommitted, a new entry applied by all, a read answered. */

@@ -65,6 +65,7 @@ export class SimReplica {
   #life = 0
   #syncing = false
   #appliedTerm = 0
+  #votesToSave: Vote[] = []
   #writesToSync = 0
   #stored = 0
   #payloads = new Map<SnapshotHead, Snapshot>()
@@ -124,6 +125,7 @@ export class SimReplica {
     this.#life++
     this.#inbox = []
     this.#syncing = false
+    this.#votesToSave = []
     this.#writesToSync = this.#stored = 0
     this.#payloads.clear()
     this.#forgetClients()
@@ -217,20 +219,27 @@ export class SimReplica {
   // Storage
 
   #saveVote(vote: Vote): void {
+    this.#votesToSave.push(vote)
+    if (this.#votesToSave.length === 1) this.#saveNextVote()
+    if (this.#around.swarm.driverFault === 'skip-vote-sync') this.raft!.voteSaved()
+  }
+
+  #saveNextVote(): void {
     const { disk } = this
+    const vote = this.#votesToSave[0]!
     disk.beginCopy(0, vote)
     this.#later(() => {
       disk.copySynced()
       disk.beginCopy(1, vote)
       this.#later(() => {
         disk.copySynced()
-        if (this.#around.swarm.driverFault === 'skip-vote-sync') return
-        this.raft!.voteSaved()
+        this.#votesToSave.shift()
+        if (this.#votesToSave.length > 0) this.#saveNextVote()
+        if (this.#around.swarm.driverFault !== 'skip-vote-sync') this.raft!.voteSaved()
         this.#around.trace(this, 'vote saved')
         this.pump()
       })
     })
-    if (this.#around.swarm.driverFault === 'skip-vote-sync') this.raft!.voteSaved()
   }
 
   #write(write: Write): void {

@@ -52,18 +52,24 @@ export interface Swarm {
   /** Faults that are on, each with a weight. */
   readonly faults: ReadonlyMap<Fault, number>
   readonly faultMsMean: number
+  /** How long what is broken stays so. */
+  readonly healMsMean: number
   readonly safetyMs: number
   readonly driverFault: DriverFault | null
 }
 
 export function drawSwarm(seed: number, mistake: Mistake | null = null): Swarm {
   const random = new SimRandom(seed, 'swarm')
-  const electionTicks = random.int(5, 15)
+  const electionTicks = random.int(3, 15)
   const voters = random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5])
   const observers = random.int(0, 2)
   const driverFault = DRIVER_FAULTS.find((fault) => fault === mistake) ?? null
+  // Every fifth world is one of leaders that come and go before their first entry has spread.
+  const churn = random.chance(0.2)
+  const faults: readonly Fault[] = churn ? ['kill', 'power-loss', 'isolate', 'one-way', 'campaign', 'transfer'] : FAULTS
   const planted = mistake !== null && driverFault === null ? { planted: mistake as PlantedFault } : {}
-  const tickMs = random.pick([20, 50, 50, 100])
+  const tickMs = random.pick([20, 50, 100])
+  const election = electionTicks * tickMs
   return {
     seed,
     voters,
@@ -75,11 +81,11 @@ export function drawSwarm(seed: number, mistake: Mistake | null = null): Swarm {
       ...defaultRaftOptions,
       ...planted,
       electionTicks,
-      heartbeatTicks: random.int(1, 3),
+      heartbeatTicks: random.int(1, Math.min(3, electionTicks - 1)),
       quorumTicks: random.int(electionTicks, 3 * electionTicks),
       observerTicks: 10 * electionTicks,
       snapshotTicks: 5 * electionTicks,
-      appendBytesMax: random.pick([1, 300, 65_536]),
+      appendBytesMax: churn ? 1 : random.pick([1, 300, 65_536]),
       inflightMax: random.pick([1, 2, 8, 64]),
       inflightBytesMax: random.pick([200, 65_536]),
       uncommittedBytesMax: random.pick([400, 65_536]),
@@ -88,20 +94,23 @@ export function drawSwarm(seed: number, mistake: Mistake | null = null): Swarm {
     network: {
       loss: random.pick([0, 0, 0.01, 0.1, 0.3]),
       repeat: random.pick([0, 0, 0.01, 0.2]),
-      delayMsMin: random.pick([0.2, 1, 5]),
-      delayMsMean: random.pick([0.5, 3, 20, 80]),
+      delayMsMin: random.pick([0.2, 1, 0.01 * election]),
+      delayMsMean: random.pick([0.001, 0.01, 0.05, 0.15]) * election,
       reorder: random.chance(0.5),
       capacity: random.pick([4, 64, 1000]),
     },
-    syncMsMean: random.pick([0.3, 3, 30]),
+    syncMsMean: random.pick([0.001, 0.01, 0.05, 0.2]) * election,
     clients: random.int(1, 3),
-    thinkMsMean: random.pick([40, 150, 400]),
+    thinkMsMean: random.pick([0.05, 0.2, 0.6]) * election,
     proposalBytesMax: random.pick([4, 60]),
     snapshotEvery: random.pick([4, 15, 60, Infinity]),
     entriesKept: random.pick([0, 3, 20]),
-    faults: new Map(FAULTS.filter(() => random.chance(0.4)).map((fault) => [fault, random.between(0.2, 1)])),
-    faultMsMean: random.pick([150, 400, 1200]),
-    safetyMs: Math.min(20_000, 120 * electionTicks * tickMs * 0.2),
+    faults: new Map(
+      faults.filter(() => random.chance(churn ? 0.8 : 0.4)).map((fault) => [fault, random.between(0.2, 1)]),
+    ),
+    faultMsMean: random.pick(churn ? [0.2, 0.4] : [0.3, 0.8, 2]) * election,
+    healMsMean: random.pick(churn ? [0.4, 1] : [0.5, 1.5, 4]) * election,
+    safetyMs: 30 * election,
     driverFault,
   }
 }
