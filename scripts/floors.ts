@@ -40,12 +40,12 @@ const FLOORS: readonly Floor[] = [
     'edge/host': { enters: GROUND, packages: ['bun', 'node', 'prom-client'] },
     'edge/wire': {
       enters: ['core/broker', 'core/cluster', 'core/record', ...GROUND],
-      packages: ['zod', '@hono/zod-openapi'],
+      packages: ['node', 'zod', '@hono/zod-openapi'],
     },
   },
   {
     'edge/http': {
-      enters: ['edge/wire', 'core/broker', 'core/cluster', 'core/record', ...GROUND],
+      enters: ['edge/wire', 'edge/config', 'core/broker', 'core/cluster', 'core/record', ...GROUND],
       packages: ['bun', 'node', 'hono', 'zod', '@hono/zod-openapi'],
     },
     'edge/metrics': { enters: ['edge/host', ...GROUND], packages: ['node', 'prom-client'] },
@@ -56,7 +56,7 @@ const FLOORS: readonly Floor[] = [
         ...['edge/http', 'edge/metrics', 'edge/wire', 'edge/config', 'edge/host'],
         ...['core/broker', 'core/cluster', 'core/log', 'core/record', ...GROUND],
       ],
-      packages: ['bun', 'node'],
+      packages: ['bun', 'node', 'commander', 'prom-client'],
     },
   },
   { main: { enters: ['edge/cli'], packages: ['node'] } },

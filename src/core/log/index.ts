@@ -8,6 +8,8 @@ export {
   type WatermarkSetting,
 } from './disk-space.ts'
 export { type CommitMember, GroupCommit, type SyncRound } from './group-commit.ts'
+export { JOURNAL_PATH } from './journal.ts'
+export { JournaledDisk } from './journaled-disk.ts'
 export { Log, type LogListener, type LogWorld } from './log.ts'
 export type { LogConfig } from './log-config.ts'
 export type { LogRead } from './log-reader.ts'

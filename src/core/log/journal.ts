@@ -2,7 +2,8 @@
 // written once the first lap is over, so that making an entry durable is one sync without a change of any file's metadata.
 //
 //   0 header slot   4096 header slot   8192 half 0   8192 + half: half 1
-//   slot: 0 8 B "naru.jnl"  8 u32 crc of 12…44  12 u32 version  16 u64 count  24 8 B salt  32 u64 halfBytes  40 u32 1 when nothing is needed
+//   slot: 0 8 B "naru.jnl"  8 u32 crc of 12…44  12 u32 version  16 u64 count  24 8 B salt  32 u64 halfBytes
+//         40 u32 1 when nothing in it is needed
 //
 // The slot with the higher count holds. Entries are written one at a time, each durable before the next begins; a half is
 // written again only after an entry that says its content is not needed any more (`oldestSequence`) is durable. The last
@@ -10,6 +11,7 @@
 
 import { assert, equalBytes, readU32, readU64, writeU32, writeU64 } from '../base/index.ts'
 import { type Codec, type Disk, DiskError, type DiskFile, type Random } from '../ports/index.ts'
+import { StorageRefusal } from './damage.ts'
 import {
   BLOCK_BYTES,
   decodeEntry,
@@ -194,7 +196,8 @@ function encodeSlot({ count, salt, halfBytes, isSpent }: Slot, codec: Codec): Ui
 function decodeSlot(bytes: Uint8Array, at: number, codec: Codec): Slot | null {
   if (bytes.length < at + SLOT_BYTES || !equalBytes(bytes.subarray(at, at + 8), MAGIC)) return null
   if (codec.crc32(bytes.subarray(at + 12, at + SLOT_BYTES)) !== readU32(bytes, at + 8)) return null
-  assert(readU32(bytes, at + 12) === VERSION, 'the journal is of a newer version of Naru')
+  if (readU32(bytes, at + 12) > VERSION)
+    throw new StorageRefusal('newer-format', 'the journal was written by a newer version of Naru')
   return {
     count: readU64(bytes, at + 16),
     salt: bytes.slice(at + 24, at + 32),

@@ -18,6 +18,7 @@ import { type Codec, type Disk, DiskError, type DiskFile, type Events, type Rand
 import { HALF_BYTES_MIN, type HalfNumber, Journal } from './journal.ts'
 import { BLOCK_BYTES, type JournalItem, type Range } from './journal-entry.ts'
 import { replayJournal } from './journal-replay.ts'
+import { isSegmentPath } from './segment.ts'
 import { FileState, JournaledFile, NOT_TRUNCATED } from './journaled-file.ts'
 
 export interface JournalSettings {
@@ -30,9 +31,9 @@ export interface JournalSettings {
 }
 
 export const JOURNAL_DEFAULTS: JournalSettings = {
-  filesMin: 3,
+  filesMin: 1,
   bytesPerFileMax: 64 * 1024,
-  halfBytes: 64 * 1024 * 1024,
+  halfBytes: 16 * 1024 * 1024,
 }
 
 /** The journal takes no more than this of a volume, with both halves. */
@@ -82,7 +83,7 @@ export class JournaledDisk implements Disk {
   static async open(
     disk: Disk,
     { codec, random, events }: World,
-    isJournaled: (path: string) => boolean,
+    isJournaled: (path: string) => boolean = isSegmentPath,
     settings: JournalSettings = JOURNAL_DEFAULTS,
   ): Promise<JournaledDisk> {
     const { entries, missing } = Journal.read(disk, codec)

@@ -16,6 +16,10 @@ export function segmentBaseOf(name: string): number | null {
   return NAME.test(name) ? Number(name.slice(0, OFFSET_DIGITS)) : null
 }
 
+export function isSegmentPath(path: string): boolean {
+  return NAME.test(path.slice(path.lastIndexOf('/') + 1))
+}
+
 export class Segment {
   readonly base: number
   readonly path: string

@@ -1,6 +1,6 @@
 // naru completion SHELL: a script for the shell's own completion, made from the commands and options there are.
 
-import { type Command, Option } from 'commander'
+import type { Command, Option } from 'commander'
 import { CommandFailed } from './output.ts'
 
 export function addCompletionCommand(program: Command): void {

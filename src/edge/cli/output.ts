@@ -4,7 +4,9 @@ export function printJson(value: unknown): void {
   process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
 }
 
-export function printTable(header: readonly string[], rows: readonly (readonly unknown[])[]): void {
+type Cell = string | number | boolean | null | undefined
+
+export function printTable(header: readonly string[], rows: readonly (readonly Cell[])[]): void {
   const cells = [
     header,
     ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell)))),

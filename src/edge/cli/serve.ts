@@ -7,8 +7,8 @@ import type { Command } from 'commander'
 import { Registry } from 'prom-client'
 import { Broker, StartRefused } from '../../core/broker/index.ts'
 import { checkTopicConfig } from '../../core/cluster/index.ts'
-import { StorageRefusal } from '../../core/log/index.ts'
-import { DiskError } from '../../core/ports/index.ts'
+import { JOURNAL_PATH, JournaledDisk, StorageRefusal } from '../../core/log/index.ts'
+import { type Disk, DiskError, type Events, type Meter } from '../../core/ports/index.ts'
 import { type Config, flagOf, resolveConfig, SETTINGS, variableOf } from '../config.ts'
 import {
   HostDisk,
@@ -32,7 +32,8 @@ export function addServeCommand(program: Command): void {
     .addHelpText(
       'after',
       `
-Each setting may also come from the environment (${variableOf('dataFolder').replace('DATA_FOLDER', '…')}, such as ${variableOf('port')}) or the config file.
+Each setting may also come from the environment (--port as ${variableOf('port')}, and so on)
+or from the config file ("port": 7070). A flag wins over the environment, that over the file.
 
 Examples:
   naru serve --data /var/lib/naru --host 0.0.0.0
@@ -81,24 +82,35 @@ async function serve(config: Config): Promise<void> {
   // A broken invariant anywhere: going on could acknowledge what is not kept.
   process.on('uncaughtException', (error) => halt('uncaught exception', error.stack ?? error))
   process.on('unhandledRejection', (error) => halt('unhandled rejection', error instanceof Error ? error.stack : error))
-  const broker = await startBroker(config, events, meter, halt)
+  const disk = await openDisk(config, events)
+  const broker = await startBroker(disk, config, events, meter, halt)
   const server = startServer(broker, config, { events, meter, metricsText: () => registry.metrics() })
   const unwatch = watchLoop(meter)
   events.info('listening', { url: server.url, port: server.port })
   await endOf(server, broker, config, events)
   unwatch()
+  await disk.close()
+  events.info('stopped')
   lock.release()
 }
 
+async function openDisk(config: Config, events: Events): Promise<JournaledDisk> {
+  return orRefused(async () => {
+    const disk = new HostDisk(config.data)
+    return JournaledDisk.open(disk, { codec: hostCodec, random: hostRandom, events })
+  })
+}
+
 async function startBroker(
+  disk: Disk,
   config: Config,
-  events: ReturnType<typeof hostEvents>,
-  meter: ReturnType<typeof hostMeter>,
+  events: Events,
+  meter: Meter,
   halt: (why: string, error: unknown) => void,
 ): Promise<Broker> {
-  try {
-    return await Broker.start({
-      disk: new HostDisk(config.data),
+  return orRefused(() =>
+    Broker.start({
+      disk,
       clock: hostClock,
       random: hostRandom,
       codec: hostCodec,
@@ -107,10 +119,17 @@ async function startBroker(
       settings: {
         autoCreateTopics: config.autoCreateTopics,
         topicDefaults: topicDefaultsOf(config),
-        foreignFiles: LOCK_FILES,
+        foreignFiles: [...LOCK_FILES, JOURNAL_PATH],
       },
       halt,
-    })
+    }),
+  )
+}
+
+/** What keeps a broker from starting, and is nobody's bug, is said in a line. */
+async function orRefused<T>(run: () => Promise<T>): Promise<T> {
+  try {
+    return await run()
   } catch (error) {
     if (error instanceof StartRefused || error instanceof StorageRefusal || error instanceof DiskError)
       throw new CommandFailed(error.message)
@@ -136,12 +155,7 @@ function topicDefaultsOf({ topicDefaults }: Config): Parameters<typeof Broker.st
 }
 
 /** Resolves when the broker has come to its orderly end. A second signal ends it at once. */
-async function endOf(
-  server: HttpServer,
-  broker: Broker,
-  config: Config,
-  events: ReturnType<typeof hostEvents>,
-): Promise<void> {
+async function endOf(server: HttpServer, broker: Broker, config: Config, events: Events): Promise<void> {
   const signal = await new Promise<string>((resolve) => {
     process.once('SIGTERM', () => resolve('SIGTERM'))
     process.once('SIGINT', () => resolve('SIGINT'))
@@ -152,5 +166,4 @@ async function endOf(
   broker.stopTakingWork()
   await server.stop(config.drainMs)
   await broker.close()
-  events.info('stopped')
 }

@@ -19,7 +19,7 @@ interface TopicAnswer {
     logStartOffset: number
     highWatermark: number
   }[]
-  config: Record<string, { value: unknown; source: string }>
+  config: Record<string, { value: string | number | boolean | null; source: string }>
 }
 
 const path = (topic: string): string => `/v1/topics/${encodeURIComponent(topic)}`
