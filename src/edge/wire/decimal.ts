@@ -1,6 +1,7 @@
 // Whole numbers as decimal digits in bytes. Two halves of eight digits keep the arithmetic within integers.
 
 const ZERO = 0x30
+const NINE = 0x39
 const MINUS = 0x2d
 const HALF = 100_000_000
 /** 00 01 … 99. */
@@ -43,14 +44,46 @@ function digitCount(value: number): number {
   return digits
 }
 
-/** Adds one to the digits `start…end` in place; false, and all zeros, when that needs one digit more. */
-export function incrementDecimal(bytes: Uint8Array, start: number, end: number): boolean {
-  for (let i = end - 1; i >= start; i--) {
-    if (bytes[i]! !== ZERO + 9) {
-      bytes[i]!++
+/** A number that stands in a text and changes there, mostly by little, without what is behind it having to move. */
+export class PlacedNumber {
+  #start = 0
+  #end = 0
+  #value = 0
+  /** Values that take the same room. */
+  #min = 0
+  #max = -1
+
+  /** Writes it anew. Returns the position behind. */
+  place(bytes: Uint8Array, at: number, value: number): number {
+    this.#start = at
+    this.#end = writeDecimal(bytes, at, value)
+    this.#value = value
+    const bound = 10 ** (this.#end - at)
+    this.#max = value < 0 ? value : bound - 1
+    this.#min = value < 10 ? value : bound / 10
+    return this.#end
+  }
+
+  /** False: it takes other room, and nothing is changed. */
+  set(bytes: Uint8Array, value: number): boolean {
+    const before = this.#value
+    if (value === before) return true
+    if (value < this.#min || value > this.#max) return false
+    this.#value = value
+    if (value === before + 1) {
+      increment(bytes, this.#end)
       return true
     }
-    bytes[i] = ZERO
+    const isSameHigh = Math.abs(value - before) < HALF && Math.floor(value / HALF) === Math.floor(before / HALF)
+    if (isSameHigh && this.#end - this.#start >= 8) writeDigits(bytes, this.#end - 8, value % HALF, 8)
+    else writeDecimal(bytes, this.#start, value)
+    return true
   }
-  return false
+}
+
+/** Adds one to digits that end at `end` and are not all nines. */
+function increment(bytes: Uint8Array, end: number): void {
+  let at = end - 1
+  while (bytes[at]! === NINE) bytes[at--] = ZERO
+  bytes[at]!++
 }

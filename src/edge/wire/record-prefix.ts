@@ -6,7 +6,7 @@
 //
 // The comma is for whoever joins records by it; others start behind it.
 
-import { incrementDecimal, writeDecimal } from './decimal.ts'
+import { PlacedNumber } from './decimal.ts'
 
 const encoder = new TextEncoder()
 const TIMESTAMP = encoder.encode(',"timestamp":')
@@ -21,16 +21,11 @@ export class RecordPrefix {
   /** Without what is next. */
   bareLength = 0
   #head = ''
-  #offset = -1
-  #offsetStart = 0
-  #offsetEnd = 0
-  #timestamp = 0
-  #timestampStart = 0
-  #timestampEnd = 0
-  /** Timestamps of as many digits. */
-  #timestampMin = 0
-  #timestampMax = 0
-  #appendedAt = 0
+  #headEnd = 0
+  #isWritten = false
+  readonly #offset = new PlacedNumber()
+  readonly #timestamp = new PlacedNumber()
+  readonly #appendedAt = new PlacedNumber()
   #hasKey = false
 
   /** Topic null: not told. */
@@ -43,45 +38,32 @@ export class RecordPrefix {
     const bytesMax = bytes.length + 3 * DIGITS_MAX + TIMESTAMP.length + APPENDED_AT.length + VALUE_NEXT.length
     if (bytesMax > this.bytes.length) this.bytes = new Uint8Array(bytesMax)
     this.bytes.set(bytes)
-    this.#offsetStart = bytes.length
-    this.#offset = -1
+    this.#headEnd = bytes.length
+    this.#isWritten = false
   }
 
   set(offset: number, timestamp: number, appendedAt: number, hasKey: boolean): void {
-    const isNext = offset === this.#offset + 1 && this.#offset >= 0
-    const isSame = appendedAt === this.#appendedAt && hasKey === this.#hasKey
-    this.#offset = offset
-    if (!isNext || !isSame || !incrementDecimal(this.bytes, this.#offsetStart, this.#offsetEnd)) {
-      this.#writeAll(offset, timestamp, appendedAt, hasKey)
-    } else if (timestamp !== this.#timestamp) {
-      this.#setTimestamp(timestamp)
-    }
+    const { bytes } = this
+    const isInPlace =
+      this.#isWritten &&
+      hasKey === this.#hasKey &&
+      this.#offset.set(bytes, offset) &&
+      this.#timestamp.set(bytes, timestamp) &&
+      this.#appendedAt.set(bytes, appendedAt)
+    if (!isInPlace) this.#write(offset, timestamp, appendedAt, hasKey)
   }
 
-  #setTimestamp(timestamp: number): void {
-    if (timestamp < this.#timestampMin || timestamp > this.#timestampMax) {
-      this.#writeAll(this.#offset, timestamp, this.#appendedAt, this.#hasKey)
-      return
-    }
-    this.#timestamp = timestamp
-    writeDecimal(this.bytes, this.#timestampStart, timestamp)
-  }
-
-  #writeAll(offset: number, timestamp: number, appendedAt: number, hasKey: boolean): void {
-    const bytes = this.bytes
-    this.#timestamp = timestamp
-    this.#appendedAt = appendedAt
-    this.#hasKey = hasKey
-    this.#offsetEnd = writeDecimal(bytes, this.#offsetStart, offset)
-    bytes.set(TIMESTAMP, this.#offsetEnd)
-    this.#timestampStart = this.#offsetEnd + TIMESTAMP.length
-    this.#timestampEnd = writeDecimal(bytes, this.#timestampStart, timestamp)
-    this.#timestampMax = timestamp < 0 ? -1 : 10 ** (this.#timestampEnd - this.#timestampStart) - 1
-    this.#timestampMin = timestamp < 10 ? 0 : (this.#timestampMax + 1) / 10
-    bytes.set(APPENDED_AT, this.#timestampEnd)
-    this.bareLength = writeDecimal(bytes, this.#timestampEnd + APPENDED_AT.length, appendedAt)
+  #write(offset: number, timestamp: number, appendedAt: number, hasKey: boolean): void {
+    const { bytes } = this
+    let at = this.#offset.place(bytes, this.#headEnd, offset)
+    bytes.set(TIMESTAMP, at)
+    at = this.#timestamp.place(bytes, at + TIMESTAMP.length, timestamp)
+    bytes.set(APPENDED_AT, at)
+    this.bareLength = this.#appendedAt.place(bytes, at + APPENDED_AT.length, appendedAt)
     const next = hasKey ? KEY_NEXT : VALUE_NEXT
     bytes.set(next, this.bareLength)
     this.length = this.bareLength + next.length
+    this.#hasKey = hasKey
+    this.#isWritten = true
   }
 }
