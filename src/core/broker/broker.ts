@@ -199,6 +199,8 @@ export class Broker {
     const route = this.routeOf(request.topic)
     if (!(route instanceof TopicRoute)) return this.#createFor(request, route)
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
+    const refusal = route.acksRefusal(request.acks)
+    if (refusal !== null) return refusal
     if (request.idempotency === null) return this.#sessionOn(route, request, false)
     return this.#sessionUnderKey(route, request, false)
   }
@@ -215,6 +217,7 @@ export class Broker {
     const replica = route.replicas[request.partition]
     if (replica === undefined) return unknownPartition(route, request.partition)
     return (
+      route.acksRefusal(request.acks) ??
       admitBatches(bytes, this.codec) ??
       this.appendRefusal(replica) ??
       appendBatches(this, route, replica, request, bytes)

@@ -37,6 +37,7 @@ export const problemCodes = {
   damaged: { status: 500, title: 'Stored bytes are damaged', retryable: false },
   internal: { status: 500, title: 'The broker failed', retryable: true },
   busy: { status: 503, title: 'As much is under way as the broker takes', retryable: true },
+  'not-enough-replicas': { status: 503, title: 'Fewer replicas are in sync than the topic demands', retryable: true },
   'disk-low': { status: 503, title: 'The disk is nearly full', retryable: true },
   loading: { status: 503, title: 'The state is being loaded', retryable: true },
   'shutting-down': { status: 503, title: 'The broker is shutting down', retryable: true },

@@ -53,6 +53,12 @@ export function problemOf(refusal: Refusal): Problem {
         batch: refusal.batch,
         fault: refusal.fault.kind,
       })
+    case 'not-enough-replicas':
+      return new Problem(
+        'not-enough-replicas',
+        `${refusal.topic} demands ${refusal.minInSyncReplicas} replicas in sync, there are ${refusal.inSyncReplicas}; acks=1 does without`,
+        { inSyncReplicas: refusal.inSyncReplicas, minInSyncReplicas: refusal.minInSyncReplicas },
+      )
     case 'disk-low':
       return new Problem('disk-low', 'Nothing is taken until space is freed; reading goes on', {
         freeBytes: refusal.freeBytes,
