@@ -143,20 +143,8 @@ const badProduceQueries: readonly [query: string, status: number, code: string][
   ['deliverAt=@0', 422, 'unsupported'],
 ]
 
-const badNames = [
-  '..',
-  '.',
-  '%2e%2e',
-  'a%2fb',
-  'a%00b',
-  'a%20b',
-  'a%0ab',
-  '%C3%A4',
-  'n'.repeat(300),
-  'a:b',
-  'a+b',
-  '%ff',
-]
+/** Names of dots alone never arrive as such: see sockets.test.ts. */
+const badNames = ['...%2f', 'a%2fb', 'a%00b', 'a%20b', 'a%0ab', '%C3%A4', 'n'.repeat(300), 'a:b', 'a+b', '%ff']
 
 forEachTarget((target) => {
   for (const { what, body, type = JSON_TYPE, status, code, pointer } of badBodies) {
@@ -197,8 +185,8 @@ forEachTarget((target) => {
         await get(target(), `/v1/topics/${name}/records`),
         await call(target(), 'PUT', `/v1/topics/${name}`),
       ]) {
-        expect([name, [400, 404, 405, 422].includes(answer.status)]).toEqual([name, true])
-        expect(['malformed', 'invalid', 'not-found', 'method-not-allowed']).toContain(answer.json['code'] as string)
+        expect([name, [400, 422].includes(answer.status)]).toEqual([name, true])
+        expect([name, answer.json['code']]).toEqual([name, expect.stringMatching(/^(malformed|invalid)$/)])
       }
     }
     const internal = [

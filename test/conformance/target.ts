@@ -105,12 +105,13 @@ function withLength(init: RequestInit = {}): RequestInit {
 async function onPort(): Promise<Started> {
   const scratch = scratchFolder('conformance')
   const broker = await startBroker(scratch.folder)
-  const meter = hostMeter(new Registry())
+  const registry = new Registry()
+  const meter = hostMeter(registry)
   const events = { ...quiet, error: (event: string, fields?: unknown) => fail([event, fields]) }
   const server = startServer(broker, config(scratch.folder), {
     events,
     meter,
-    metricsText: async () => '# HELP naru\n',
+    metricsText: () => registry.metrics(),
   })
   return {
     name: 'on a port',

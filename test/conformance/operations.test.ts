@@ -1,0 +1,55 @@
+// What operators and probes ask, and the document.
+
+import { expect, test } from 'bun:test'
+import { limits } from '../../src/core/base/index.ts'
+import { call, get } from './client.ts'
+import { forEachTarget } from './target.ts'
+
+interface Document {
+  openapi: string
+  paths: Record<string, Record<string, { operationId: string }>>
+}
+
+forEachTarget((target) => {
+  test('probes, limits, cluster and numbers', async () => {
+    expect((await get(target(), '/healthz')).json).toEqual({ status: 'ok' })
+    expect((await get(target(), '/readyz')).json).toEqual({ status: 'ready' })
+    expect((await get(target(), '/v1/limits')).json).toMatchObject({
+      batchBytesMax: limits.BATCH_BYTES_MAX,
+      lingerMs: 200,
+    })
+    expect((await get(target(), '/v1/cluster')).json).toMatchObject({
+      controller: 1,
+      brokers: [{ id: 1, state: 'ready' }],
+    })
+    const metrics = await get(target(), '/metrics')
+    expect([metrics.status, metrics.headers.get('content-type')]).toEqual([
+      200,
+      'text/plain; version=0.0.4; charset=utf-8',
+    ])
+    expect(metrics.text).toContain('# HELP naru')
+    expect((await call(target(), 'POST', '/v1/producers')).json['producerEpoch']).toBe(0)
+  })
+
+  test('the document is the committed one, and every operation of it is there', async () => {
+    const { text } = await get(target(), '/openapi.json')
+    expect(text).toBe(await Bun.file(`${import.meta.dir}/../../openapi/openapi.json`).text())
+    const document = JSON.parse(text) as Document
+    expect(document.openapi).toBe('3.1.0')
+    const ids: string[] = []
+    for (const [path, operations] of Object.entries(document.paths)) {
+      for (const [method, { operationId }] of Object.entries(operations)) {
+        ids.push(operationId)
+        const concrete = path.replace('{topic}', 'no-such-topic').replaceAll(/\{\w+\}/g, '0')
+        const answer = await call(target(), method.toUpperCase(), concrete)
+        expect([path, method, answer.status === 405, answer.json['code'] === 'not-found']).toEqual([
+          path,
+          method,
+          false,
+          false,
+        ])
+      }
+    }
+    expect(new Set(ids).size).toBe(ids.length)
+  })
+})
