@@ -1,18 +1,18 @@
 // naru completion SHELL: a script for the shell's own completion, made from the commands and options there are.
 
 import type { Command, Option } from 'commander'
-import { CommandFailed } from './output.ts'
+import { CommandFailed, print } from './output.ts'
 
 export function addCompletionCommand(program: Command): void {
   program
     .command('completion <shell>')
     .description('print a completion script for bash, zsh or fish')
     .addHelpText('after', '\nExample:\n  naru completion bash > /etc/bash_completion.d/naru')
-    .action((shell: string) => {
+    .action(async (shell: string) => {
       const words = wordsOf(program)
-      if (shell === 'bash') process.stdout.write(bash(words))
-      else if (shell === 'zsh') process.stdout.write(`autoload -U +X bashcompinit && bashcompinit\n${bash(words)}`)
-      else if (shell === 'fish') process.stdout.write(fish(words))
+      if (shell === 'bash') await print(bash(words))
+      else if (shell === 'zsh') await print(`autoload -U +X bashcompinit && bashcompinit\n${bash(words)}`)
+      else if (shell === 'fish') await print(fish(words))
       else throw new CommandFailed('the shells are bash, zsh and fish')
     })
 }
@@ -59,5 +59,6 @@ function fish(words: ReadonlyMap<string, string[]>): string {
       script += `complete -c naru -n '${condition}' ${what}\n`
     }
   }
-  return script
+  // of a file, unlike of a topic, the shell knows the names
+  return `${script}complete -c naru -n '__fish_seen_subcommand_from dump' -F\n`
 }

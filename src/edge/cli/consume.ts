@@ -1,7 +1,7 @@
 // naru consume TOPIC: records to standard output, a line each, up to the end or followed for as long as somebody reads.
 
 import type { Command } from 'commander'
-import { CommandFailed } from './output.ts'
+import { CommandFailed, print } from './output.ts'
 import { Remote, SERVER_DEFAULT } from './remote.ts'
 
 interface ConsumeOptions {
@@ -62,7 +62,7 @@ async function consume(topic: string, options: ConsumeOptions): Promise<void> {
     const query = new URLSearchParams({ ...place, ...shape, limit: String(Math.min(left, 10_000)) })
     if (options.follow === true) query.set('wait', '30s')
     const response = await remote.send(`${path}?${query}`, ACCEPT)
-    left -= await print(response)
+    left -= await printLines(response)
     const cursor = response.headers.get('naru-cursor')
     const isAtEnd = response.headers.get('naru-caught-up') === 'true' && options.follow !== true
     if (left <= 0 || isAtEnd || cursor === null) return
@@ -78,9 +78,9 @@ function pathOf(topic: string, { partition }: ConsumeOptions): string {
 }
 
 /** Returns how many lines there were. */
-async function print(response: Response): Promise<number> {
+async function printLines(response: Response): Promise<number> {
   const bytes = new Uint8Array(await response.arrayBuffer())
-  await write(bytes)
+  await print(bytes)
   let lines = 0
   for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) lines++
   return lines
@@ -91,17 +91,7 @@ async function follow(response: Response): Promise<void> {
   let atLineStart = true
   for await (const chunk of response.body ?? []) {
     if (atLineStart && chunk.every((byte: number) => byte === 10)) continue
-    await write(chunk)
+    await print(chunk)
     atLineStart = chunk.at(-1) === 10
-  }
-}
-
-/** A reader that went away (`| head`) ends the command quietly. */
-async function write(bytes: Uint8Array): Promise<void> {
-  try {
-    await Bun.write(Bun.stdout, bytes)
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EPIPE') process.exit(0)
-    throw error
   }
 }

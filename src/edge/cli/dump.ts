@@ -23,7 +23,7 @@ import {
   storedFault,
 } from '../../core/record/index.ts'
 import { hostCodec } from '../host/index.ts'
-import { bytesText, CommandFailed, Progress, printJson } from './output.ts'
+import { bytesText, CommandFailed, print, Progress, printJson } from './output.ts'
 
 interface DumpedBatch {
   position: number
@@ -54,7 +54,7 @@ export function addDumpCommand(program: Command): void {
     .action((path: string, options: { records?: boolean; json?: boolean }) => dump(path, options))
 }
 
-function dump(path: string, options: { records?: boolean; json?: boolean }): void {
+async function dump(path: string, options: { records?: boolean; json?: boolean }): Promise<void> {
   let file: number
   try {
     file = openSync(path, 'r')
@@ -70,16 +70,15 @@ function dump(path: string, options: { records?: boolean; json?: boolean }): voi
     batches++
     records += batch.records
     if (batch.fault !== null) faults++
-    if (options.json === true) process.stdout.write(`${JSON.stringify(batch)}\n`)
-    else process.stdout.write(textOf(batch))
+    await print(options.json === true ? `${JSON.stringify(batch)}\n` : textOf(batch))
     if (!process.stdout.isTTY) progress.show(() => `${bytesText(batch.position)} of ${bytesText(size)}`)
   }
   progress.end()
   closeSync(file)
   if (options.json !== true) {
-    process.stdout.write(`${batches} batches, ${records} records, ${bytesText(size)}, ${faults} faults\n`)
+    await print(`${batches} batches, ${records} records, ${bytesText(size)}, ${faults} faults\n`)
   } else if (batches === 0) {
-    printJson({ batches: 0 })
+    await printJson({ batches: 0 })
   }
   if (faults > 0) process.exitCode = 1
 }

@@ -1,21 +1,34 @@
 // What a command prints: tables for a terminal, one JSON document with `--json`, progress only where somebody is watching.
 
-export function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value, null, 2)}\n`)
+/**
+ * Resolves when the bytes are with whoever reads them: a command ends with its last write, and a pipe takes only so much at once.
+ * A reader that went away (`| head`) ends the command quietly.
+ */
+export async function print(output: string | Uint8Array): Promise<void> {
+  try {
+    await Bun.write(Bun.stdout, output)
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EPIPE') process.exit(0)
+    throw error
+  }
+}
+
+export function printJson(value: unknown): Promise<void> {
+  return print(`${JSON.stringify(value, null, 2)}\n`)
 }
 
 type Cell = string | number | boolean | null | undefined
 
-export function printTable(header: readonly string[], rows: readonly (readonly Cell[])[]): void {
+export function printTable(header: readonly string[], rows: readonly (readonly Cell[])[]): Promise<void> {
   const cells = [
     header,
     ...rows.map((row) => row.map((cell) => (cell === null || cell === undefined ? '-' : String(cell)))),
   ]
   const widths = header.map((_, column) => Math.max(...cells.map((row) => (row[column] ?? '').length)))
-  for (const row of cells) {
-    const line = row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!)))
-    process.stdout.write(`${line.join('  ')}\n`)
-  }
+  const lines = cells.map((row) =>
+    row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]!))).join('  '),
+  )
+  return print(`${lines.join('\n')}\n`)
 }
 
 /** Why a command failed, in words for the person who typed it. */

@@ -87,7 +87,7 @@ async function produce(topic: string, options: ProduceOptions): Promise<void> {
   progress.end()
   if (end === null)
     throw new CommandFailed(`the answer broke off: ${kept} records are kept, the fate of the rest is unknown`)
-  if (options.json === true) printJson(end)
+  if (options.json === true) await printJson(end)
   if (end.problem !== undefined) {
     throw new CommandFailed(`${end.problem.detail ?? end.problem.title ?? 'refused'} (${kept} records are kept)`)
   }

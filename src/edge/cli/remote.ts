@@ -42,8 +42,9 @@ async function refusalText(response: Response): Promise<string> {
   const text = await response.text()
   try {
     const problem = JSON.parse(text) as { title?: string; detail?: string; outcome?: string; errors?: ProblemError[] }
-    const pointers = (problem.errors ?? []).map((error) => `\n  ${error.pointer}: ${error.message}`).join('')
-    return `${problem.detail ?? problem.title ?? `status ${response.status}`}${pointers}`
+    const said = problem.detail ?? problem.title ?? `status ${response.status}`
+    const errors = (problem.errors ?? []).map((error) => `${error.pointer}: ${error.message}`)
+    return [said, ...errors.filter((error) => error !== said)].join('\n  ')
   } catch {
     return `the broker answered ${response.status}: ${text.slice(0, 200)}`
   }

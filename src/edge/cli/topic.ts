@@ -1,25 +1,13 @@
 // naru topic …: topics and their settings.
 
 import { type Command, InvalidArgumentError } from 'commander'
-import { CommandFailed, printJson, printTable } from './output.ts'
+import type { TopicListView, TopicView, TrimmedView } from '../wire/index.ts'
+import { CommandFailed, print, printJson, printTable } from './output.ts'
 import { Remote, SERVER_DEFAULT } from './remote.ts'
 
 interface TopicOptions {
   server: string
   json?: boolean
-}
-
-interface TopicAnswer {
-  name: string
-  id: string
-  partitions: {
-    partition: number
-    state: string
-    leader: number
-    logStartOffset: number
-    highWatermark: number
-  }[]
-  config: Record<string, { value: string | number | boolean | null; source: string }>
 }
 
 const path = (topic: string): string => `/v1/topics/${encodeURIComponent(topic)}`
@@ -40,30 +28,30 @@ export function addTopicCommand(program: Command): void {
     .action(async (name: string, options: TopicOptions & { partitions?: number; config: Record<string, unknown> }) => {
       const { partitions, config } = options
       const body = { ...(partitions === undefined ? null : { partitions }), config }
-      show(options, await new Remote(options).call<TopicAnswer>('PUT', path(name), body))
+      show(options, await new Remote(options).call<TopicView>('PUT', path(name), body))
     })
 
   sub('list', 'list topics')
     .option('--prefix <text>', 'only names that begin so')
     .action(async (options: TopicOptions & { prefix?: string }) => {
       const topics = await listAll(new Remote(options), options.prefix ?? '')
-      if (options.json === true) printJson(topics)
+      if (options.json === true) await printJson(topics)
       else
-        printTable(
-          ['TOPIC', 'PARTITIONS'],
-          topics.map((t) => [t.name, t.partitions.length]),
+        await printTable(
+          ['TOPIC', 'PARTITIONS', 'REPLICAS'],
+          topics.map(({ topic, partitions, replicationFactor }) => [topic, partitions, replicationFactor]),
         )
     })
 
   sub('describe <topic>', 'partitions, offsets and the settings in force').action(
     async (name: string, options: TopicOptions) =>
-      show(options, await new Remote(options).call<TopicAnswer>('GET', path(name))),
+      show(options, await new Remote(options).call<TopicView>('GET', path(name))),
   )
 
   sub('alter <topic>', 'change settings; `key=null` goes back to the default')
     .requiredOption('--config <key=value...>', 'settings', settings, {})
     .action(async (name: string, options: TopicOptions & { config: Record<string, unknown> }) =>
-      show(options, await new Remote(options).call<TopicAnswer>('PATCH', path(name), { config: options.config })),
+      show(options, await new Remote(options).call<TopicView>('PATCH', path(name), { config: options.config })),
     )
 
   sub('delete <topic>', 'delete a topic and all its records')
@@ -74,8 +62,8 @@ export function addTopicCommand(program: Command): void {
           throw new CommandFailed('not deleted')
       }
       await new Remote(options).call('DELETE', path(name))
-      if (options.json === true) printJson({ deleted: name })
-      else process.stdout.write(`deleted ${name}\n`)
+      if (options.json === true) await printJson({ deleted: name })
+      else await print(`deleted ${name}\n`)
     })
 
   sub('trim <topic>', 'remove the records of one partition before an offset')
@@ -83,46 +71,42 @@ export function addTopicCommand(program: Command): void {
     .requiredOption('--before <offset>', 'the first offset that stays', wholeNumber)
     .action(async (name: string, options: TopicOptions & { partition: number; before: number }) => {
       const body = { partition: options.partition, beforeOffset: options.before }
-      const answer = await new Remote(options).call<{ logStartOffset: number }>('POST', `${path(name)}/trim`, body)
-      if (options.json === true) printJson(answer)
-      else
-        process.stdout.write(`${name} partition ${options.partition} now starts at offset ${answer.logStartOffset}\n`)
+      const answer = await new Remote(options).call<TrimmedView>('POST', `${path(name)}/trim`, body)
+      if (options.json === true) await printJson(answer)
+      else await print(`${name} partition ${options.partition} now starts at offset ${answer.logStartOffset}\n`)
     })
 }
 
-async function listAll(remote: Remote, prefix: string): Promise<TopicAnswer[]> {
-  const topics: TopicAnswer[] = []
+async function listAll(remote: Remote, prefix: string): Promise<TopicListView['topics']> {
+  const topics: TopicListView['topics'] = []
   for (let after = ''; ;) {
     const query = new URLSearchParams({
       limit: '100',
       ...(prefix === '' ? null : { prefix }),
       ...(after === '' ? null : { after }),
     })
-    const page = await remote.call<{ topics: TopicAnswer[]; next?: string | null }>('GET', `/v1/topics?${query}`)
+    const page = await remote.call<TopicListView>('GET', `/v1/topics?${query}`)
     topics.push(...page.topics)
-    if (page.next === undefined || page.next === null) return topics
-    after = page.next
+    if (page.after === null) return topics
+    after = page.after
   }
 }
 
-function show(options: TopicOptions, topic: TopicAnswer): void {
-  if (options.json === true) {
-    printJson(topic)
-    return
-  }
-  process.stdout.write(`${topic.name}  (${topic.id})\n\n`)
-  printTable(
+async function show(options: TopicOptions, topic: TopicView): Promise<void> {
+  if (options.json === true) return printJson(topic)
+  await print(`${topic.topic}  (${topic.topicId})\n\n`)
+  await printTable(
     ['PARTITION', 'STATE', 'LEADER', 'START', 'HIGH WATERMARK'],
     topic.partitions.map((p) => [p.partition, p.state, p.leader, p.logStartOffset, p.highWatermark]),
   )
-  process.stdout.write('\n')
-  printTable(
+  await print('\n')
+  await printTable(
     ['SETTING', 'VALUE', 'FROM'],
     Object.entries(topic.config).map(([key, { value, source }]) => [key, value, source]),
   )
 }
 
-export function wholeNumber(text: string): number {
+function wholeNumber(text: string): number {
   if (!/^[0-9]{1,15}$/.test(text)) throw new InvalidArgumentError('give a whole number')
   return Number(text)
 }

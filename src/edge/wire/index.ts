@@ -31,9 +31,12 @@ export {
   TopicCreateShape,
   TopicDeletedShape,
   TopicListShape,
+  type TopicListView,
   TopicName,
   TopicShape,
   TopicTrim,
+  type TopicView,
+  type TrimmedView,
   topicView,
   TrimmedShape,
 } from './topics.ts'

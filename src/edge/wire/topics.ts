@@ -114,6 +114,8 @@ export const TrimmedShape = z
 
 export type PartitionView = z.output<typeof PartitionShape>
 export type TopicView = z.output<typeof TopicShape>
+export type TopicListView = z.output<typeof TopicListShape>
+export type TrimmedView = z.output<typeof TrimmedShape>
 
 export function partitionView(route: TopicRoute, replica: Replica, nodeId: number): PartitionView {
   const { live, partition } = replica
