@@ -36,7 +36,8 @@ export function isReached(row: Row): boolean | null {
   return ratioOk && p99Ok
 }
 
-const SEGMENT_BYTES = 64 << 20
+/** A few are in memory at a time while `trimTopic` keeps up. */
+const SEGMENT_BYTES = 16 << 20
 
 let topicsMade = 0
 

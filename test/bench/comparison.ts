@@ -11,8 +11,8 @@ export interface Variant {
   requests: readonly Uint8Array[]
   /** Reads the broker's sync histogram around each slice. */
   synced?: boolean
-  /** Puts back what a slice changed (a log that grew), outside the measurement. */
-  afterSlice?: () => Promise<void>
+  /** Lets go of what a slice has stored: now and then while it runs, as retention would, and after it. */
+  tidy?: () => Promise<void>
 }
 
 export interface Measured {
@@ -36,23 +36,27 @@ export interface Pace {
   rounds: number
 }
 
+/**
+ * A log that only grows is written into ever fresh memory, which on a virtual machine costs several times the write. Under
+ * retention old pages come back as new ones: that is the state worth measuring.
+ */
+const TIDY_EVERY_MS = 100
+
 export const SYNC_METRIC = 'naru_log_sync_seconds'
 
 export async function compare(variants: readonly Variant[], pace: Pace): Promise<Measured[]> {
   const runs: LoadRun[] = []
   const slices: Measured[][] = variants.map(() => [])
   try {
-    for (const { server, connections, requests, afterSlice } of variants) {
+    for (const { server, connections, requests, tidy } of variants) {
       const load: Load = { port: server.port, connections, requests }
       const run = await LoadRun.open(load)
       runs.push(run)
-      await run.measure(pace.warmSeconds)
-      await afterSlice?.()
+      await whileTidying(tidy, () => run.measure(pace.warmSeconds))
     }
     for (let round = 0; round < pace.rounds; round++) {
       for (const [i, variant] of variants.entries()) {
         slices[i]!.push(await measureSlice(variant, runs[i]!, pace.seconds))
-        await variant.afterSlice?.()
       }
     }
   } finally {
@@ -64,7 +68,7 @@ export async function compare(variants: readonly Variant[], pace: Pace): Promise
 async function measureSlice(variant: Variant, run: LoadRun, seconds: number): Promise<Measured> {
   const before = variant.synced === true ? await Metrics.scrape(variant.server) : null
   const cpuBefore = cpuSeconds(variant.server.pid)
-  const sample = await run.measure(seconds)
+  const sample = await whileTidying(variant.tidy, () => run.measure(seconds))
   const cpu = cpuSeconds(variant.server.pid) - cpuBefore
   const after = before === null ? null : await Metrics.scrape(variant.server)
   return {
@@ -76,6 +80,26 @@ async function measureSlice(variant: Variant, run: LoadRun, seconds: number): Pr
     syncSeconds: before === null || after === null ? Number.NaN : Metrics.meanBetween(SYNC_METRIC, before, after),
     requestBytes: variant.requests[0]!.length,
     replyBytes: sample.bytesIn / sample.requests,
+  }
+}
+
+async function whileTidying<Result>(
+  tidy: (() => Promise<void>) | undefined,
+  run: () => Promise<Result>,
+): Promise<Result> {
+  if (tidy === undefined) return run()
+  let underWay: Promise<void> | null = null
+  const timer = setInterval(() => {
+    underWay ??= tidy().finally(() => {
+      underWay = null
+    })
+  }, TIDY_EVERY_MS)
+  try {
+    return await run()
+  } finally {
+    clearInterval(timer)
+    await underWay
+    await tidy()
   }
 }
 

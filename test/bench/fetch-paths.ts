@@ -6,7 +6,7 @@ import { request } from './load.ts'
 import { BATCH_TYPE, batchOf, JSON_RECORDS, JSON_TYPE, jsonBody } from './payloads.ts'
 
 /** Requests go round this many places of the log. */
-const PLACES = 50
+const PLACES = 8
 
 export async function jsonFetch(world: BenchWorld): Promise<Row[]> {
   const topic = await makeTopic(world)

@@ -37,7 +37,7 @@ const REPORTED: Record<string, (short: boolean) => Promise<string[]>> = {
 }
 const HELP = `scripts/bench [--short] [--only NAME[,NAME]] [--seconds S] [--rounds N] [--data DIR] [--strict]
 
-  --short      slices of 0.3 s, 3 rounds, no reported figures: under a minute
+  --short      slices of 0.25 s, 3 rounds, no reported figures: under a minute
   --only       of: ${[...Object.keys(PATHS), ...Object.keys(REPORTED), 'cpu'].join(' ')}
   --seconds    length of a slice (2)
   --rounds     slices of each variant, of which the median counts (5)
@@ -62,10 +62,10 @@ if (options.help) {
 }
 if (options.data !== undefined) process.env['TMPDIR'] = options.data
 
-const seconds = Number(options.seconds ?? (options.short ? 0.3 : 2))
+const seconds = Number(options.seconds ?? (options.short ? 0.25 : 2))
 const pace: Pace = {
   seconds,
-  warmSeconds: Math.min(seconds, options.short ? 0.3 : 1.5),
+  warmSeconds: options.short ? 0.6 : 1.5,
   rounds: Number(options.rounds ?? (options.short ? 3 : 5)),
 }
 const chosen = options.only?.split(',')

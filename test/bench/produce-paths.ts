@@ -31,7 +31,7 @@ export async function singlePosts(world: BenchWorld): Promise<Row[]> {
           connections,
           requests: [rawPost(`/v1/topics/${topic}/records`)],
           synced: true,
-          afterSlice: () => trimTopic(world, topic),
+          tidy: () => trimTopic(world, topic),
         },
       ],
       world.pace,
@@ -68,11 +68,11 @@ export async function batches(world: BenchWorld): Promise<Row[]> {
     const synced = await makeTopic(world)
     const unsynced = await makeTopic(world, 1, { flush: 'os' })
     const connections = 16
-    const to = (topic: string): Pick<Variant, 'server' | 'connections' | 'requests' | 'afterSlice'> => ({
+    const to = (topic: string): Pick<Variant, 'server' | 'connections' | 'requests' | 'tidy'> => ({
       server: world.broker,
       connections,
       requests: [request('POST', `/v1/topics/${topic}/partitions/0/batches`, batch, BATCH_TYPE)],
-      afterSlice: () => trimTopic(world, topic),
+      tidy: () => trimTopic(world, topic),
     })
     const [bare, naru, os] = await compare(
       [
@@ -133,7 +133,7 @@ export async function jsonProduce(world: BenchWorld): Promise<Row[]> {
           connections,
           requests: [request('POST', `/v1/topics/${topic}/records`, body, type)],
           synced: true,
-          afterSlice: () => trimTopic(world, topic),
+          tidy: () => trimTopic(world, topic),
         },
       ],
       world.pace,
