@@ -70,6 +70,7 @@ async function consume(topic: string, options: ConsumeOptions): Promise<void> {
   }
 }
 
+const LINE_FEED = 10
 const ACCEPT: RequestInit = { headers: { accept: 'application/x-ndjson' } }
 
 function pathOf(topic: string, { partition }: ConsumeOptions): string {
@@ -82,7 +83,7 @@ async function printLines(response: Response): Promise<number> {
   const bytes = new Uint8Array(await response.arrayBuffer())
   await print(bytes)
   let lines = 0
-  for (let at = bytes.indexOf(10); at >= 0; at = bytes.indexOf(10, at + 1)) lines++
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) lines++
   return lines
 }
 
@@ -90,8 +91,11 @@ async function printLines(response: Response): Promise<number> {
 async function follow(response: Response): Promise<void> {
   let atLineStart = true
   for await (const chunk of response.body ?? []) {
-    if (atLineStart && chunk.every((byte: number) => byte === 10)) continue
-    await print(chunk)
-    atLineStart = chunk.at(-1) === 10
+    const lines = chunk.filter((byte: number) => {
+      const isBlank = atLineStart && byte === LINE_FEED
+      atLineStart = byte === LINE_FEED
+      return !isBlank
+    })
+    if (lines.length > 0) await print(lines)
   }
 }

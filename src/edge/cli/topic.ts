@@ -28,7 +28,7 @@ export function addTopicCommand(program: Command): void {
     .action(async (name: string, options: TopicOptions & { partitions?: number; config: Record<string, unknown> }) => {
       const { partitions, config } = options
       const body = { ...(partitions === undefined ? null : { partitions }), config }
-      show(options, await new Remote(options).call<TopicView>('PUT', path(name), body))
+      await show(options, await new Remote(options).call<TopicView>('PUT', path(name), body))
     })
 
   sub('list', 'list topics')
