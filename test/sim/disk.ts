@@ -204,6 +204,8 @@ export class SimDisk implements Disk {
   /** Calls so far. */
   calls = 0
   onCall: ((call: DiskCall, number: number) => void) | null = null
+  /** To see that a test would notice: syncs that say they have done it, and have done nothing. */
+  lies: 'none' | 'sync' | 'sync-folder' = 'none'
   /** This many syncs from now one fails; 0: none does. */
   syncsUntilFailure = 0
   totalBytes: number
@@ -277,7 +279,7 @@ export class SimDisk implements Disk {
   async sync(files: readonly DiskFile[]): Promise<void> {
     const taken = files.map((file) => {
       if (!(file instanceof SimFile)) throw new Error('a file of another disk')
-      return { inode: file.inode, operations: new Set(file.inode.unsynced) }
+      return { inode: file.inode, operations: new Set(this.lies === 'sync' ? [] : file.inode.unsynced) }
     })
     this.called('sync', files.map((file) => file.path).join(' '))
     await this.#wait(this.#options.syncMs?.() ?? SYNC_MS)
@@ -290,7 +292,9 @@ export class SimDisk implements Disk {
   }
 
   async syncFolder(folder: string): Promise<void> {
-    const taken = new Set(this.#unsyncedNames.filter((change) => parentOf(change.path) === folder))
+    const taken = new Set(
+      this.lies === 'sync-folder' ? [] : this.#unsyncedNames.filter((change) => parentOf(change.path) === folder),
+    )
     this.called('sync-folder', folder)
     await this.#wait(this.#options.syncMs?.() ?? SYNC_MS)
     const isFailing = this.#isSyncFailing()
@@ -417,6 +421,7 @@ export class SimDisk implements Disk {
   #copy(clock: SimClock): SimDisk {
     const next = new SimDisk(clock, this.#options)
     next.totalBytes = this.totalBytes
+    next.lies = this.lies
     const copies = new Map<Inode, Inode>()
     const copyOf = (inode: Inode | typeof FOLDER): Inode | typeof FOLDER => {
       if (inode === FOLDER) return FOLDER

@@ -244,7 +244,8 @@ export class LogReader {
       const count = segment.file().read(bytes, position)
       const read = this.#parse(bytes, count, segment, position, offset, from, upTo, bytesMax)
       if (read !== null) return read
-      if (this.#wanted === 0 || count < bytes.length) return null
+      const isThere = count === bytes.length && this.#reachedPosition + this.#wanted <= segment.bytes
+      if (this.#wanted === 0 || !isThere) return null
       position = this.#reachedPosition
       offset = this.#reachedOffset
       want = Math.max(this.#wanted, want)
@@ -270,7 +271,7 @@ export class LogReader {
       if (read !== null) return read
       position = this.#reachedPosition
       offset = this.#reachedOffset
-      if (this.#wanted > 0 && count === bytes.length && position < segment.bytes) {
+      if (this.#wanted > 0 && count === bytes.length && position + this.#wanted <= segment.bytes) {
         want = Math.max(this.#wanted, want)
         continue
       }

@@ -18,7 +18,7 @@ import type { Epochs } from './epochs.ts'
 import type { CommitMember, GroupCommit, SyncRound } from './group-commit.ts'
 import type { LogConfig } from './log-config.ts'
 import { type LogRead, LogReader } from './log-reader.ts'
-import { finishCut, type LogPoint, marked, recover, type Recovered } from './recovery.ts'
+import { beginAnew, finishCut, type LogPoint, marked, recover, type Recovered } from './recovery.ts'
 import { type RetainedSegment, retentionStart } from './retention.ts'
 import { Segment } from './segment.ts'
 import type { SegmentSet } from './segment-set.ts'
@@ -397,6 +397,10 @@ export class Log implements CommitMember {
     active.file().truncate(active.bytes)
     active.index.cutTo(active.bytes)
     this.#dirty.add(active)
+    if (active.bytes === 0) return
+    active.index.persist()
+    this.#active = null
+    beginAnew(this.#written, this.#written.end)
   }
 
   #refuse(): void {
@@ -503,10 +507,10 @@ export class Log implements CommitMember {
     this.#isCutting = true
     const segmentCount = this.#segments.countWithin(startOffset, point.end)
     const fields: MarkFields = { ...marked(startOffset, point, segmentCount), state: 'cutting' }
-    // what comes next goes into a file of its own: stale blocks of the cut file can then never pass for it
     this.#active = null
     this.#segments = await finishCut(this.#segments, this.#mark, fields, this.#epochs, this.folder, commits)
     this.#reader.forgetPlaces()
+    beginAnew(point, point.end)
     for (const known of [this.#written, this.#syncing, this.#synced]) Object.assign(known, point)
     this.#startOffset = startOffset
     this.#endOffset = point.end
@@ -525,10 +529,7 @@ export class Log implements CommitMember {
     const gone = this.#segments.below(offset, isWhole ? offset : Number.POSITIVE_INFINITY)
     if (isWhole) {
       this.#seal()
-      for (const point of [this.#written, this.#syncing, this.#synced]) {
-        point.segmentBase = offset
-        point.segmentBytes = 0
-      }
+      for (const point of [this.#written, this.#syncing, this.#synced]) beginAnew(point, offset)
     }
     // first the mark, then the files: a missing file that the mark still counts would be damage
     this.#isRaising = true
@@ -540,6 +541,8 @@ export class Log implements CommitMember {
     this.#damages.length = 0
     this.#damages.push(...left)
     for (const segment of gone) {
+      // with flush os it may not be synced yet, and need not be any more
+      this.#dirty.delete(segment)
       segment.remove()
       if (gone.length > 1) await new Promise<void>((resolve) => this.#world.clock.nextTurn(resolve))
     }

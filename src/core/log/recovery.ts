@@ -82,7 +82,8 @@ export async function finishCut(
   for (const segment of gone) segment.remove()
   const rest = segments.without(gone)
   const last = rest.last
-  if (last !== null && last.base === fields.segmentBase && last.bytes > fields.segmentBytes) {
+  if (last !== null && last.base === fields.segmentBase && last.bytes >= fields.segmentBytes) {
+    // also when it looks cut already: a process killed before the sync leaves that
     last.file().truncate(fields.segmentBytes)
     last.bytes = fields.segmentBytes
     last.warmTo = Math.min(last.warmTo, last.bytes)
@@ -96,6 +97,7 @@ export async function finishCut(
   await commits.syncNow(files, [folder])
   // no batch may come before this is durable: the mark that says `cutting` would take it away
   fields.state = 'unsettled'
+  beginAnew(fields, fields.durableEnd)
   await commits.syncNow([mark.writeTwice(fields)], [])
   return rest
 }
@@ -245,7 +247,7 @@ class Recovery {
       cut = { segment, end }
       if (end.position === 0) gone.push(segment)
     }
-    if (cut !== null) await this.#cutTail(cut.segment, cut.end, gone)
+    if (cut !== null) await this.#cutTail(cut.segment, cut.end, gone, point)
     const files = await this.#rewrite(kept)
     if (cut !== null && !gone.includes(cut.segment) && !files.includes(cut.segment.file()))
       files.push(cut.segment.file())
@@ -278,7 +280,7 @@ class Recovery {
     })
   }
 
-  async #cutTail(segment: Segment, end: WalkEnd, gone: readonly Segment[]): Promise<void> {
+  async #cutTail(segment: Segment, end: WalkEnd, gone: readonly Segment[], point: LogPoint): Promise<void> {
     const { codec, events } = this.#world
     let droppedBatches = await countBatches(segment, end, codec)
     for (const other of gone) {
@@ -297,6 +299,7 @@ class Recovery {
     if (gone.includes(segment)) return
     segment.file().truncate(end.position)
     segment.bytes = end.position
+    beginAnew(point, point.end)
   }
 
   /** Writes the same bytes over themselves, so that they are dirty and the next sync means them. */
@@ -352,7 +355,7 @@ class Recovery {
         const nextInFile = await nextBatch(segment.file(), end, segment.bytes, list[i + 1]?.base ?? END_OF_TIME, codec)
         const later = nextInFile === null ? await this.#firstReadable(list, i + 1) : null
         if (nextInFile === null && later === null)
-          return this.#cutTail(segment, end, list.slice(end.position === 0 ? i : i + 1))
+          return this.#cutTail(segment, end, list.slice(end.position === 0 ? i : i + 1), point)
         const nextOffset = nextInFile?.offset ?? later!
         this.#damage(end.offset, nextOffset, segment.path, end.fault.detail)
         point.end = nextOffset
@@ -445,8 +448,18 @@ export function emptyPoint(offset: number): LogPoint {
   return { end: offset, segmentBase: offset, segmentBytes: 0, appendedAtMax: 0, epoch: -1 }
 }
 
-function endsAt(segment: Segment, point: LogPoint): boolean {
-  return segment.base === point.segmentBase && segment.bytes === point.segmentBytes
+/**
+ * The next batch goes into a file of its own, also after another start. A file that was cut is never made longer: blocks of
+ * the cut part, were they to come back in a crash, would pass for batches appended since.
+ */
+export function beginAnew(point: { segmentBase: number; segmentBytes: number }, end: number): void {
+  point.segmentBase = end
+  point.segmentBytes = 0
+}
+
+function endsAt(last: Segment, point: LogPoint): boolean {
+  if (point.segmentBytes === 0) return last.base < point.end
+  return last.base === point.segmentBase && last.bytes === point.segmentBytes
 }
 
 async function countBatches(segment: Segment, from: Track, codec: Codec): Promise<number> {

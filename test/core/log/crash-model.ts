@@ -68,8 +68,11 @@ export class CrashModel {
     if (this.#other !== null) states.push(this.#other(dead))
     const { log } = found
     expect(log.damage).toBeNull()
-    const { values, gaps } = found.readAll()
+    const { values, batches, gaps } = found.readAll()
     expect(gaps).toEqual([])
+    for (const { base, epoch } of batches) expect(log.epochAt(base)).toBe(epoch)
+    expect(log.latestEpoch).toBeGreaterThanOrEqual(batches.at(-1)?.epoch ?? -1)
+    expect(log.appendedAtMax).toBeGreaterThanOrEqual(batches.at(-1)?.appendedAt ?? 0)
     const is = { start: log.startOffset, end: log.endOffset }
     const fits = states.some(
       (state) =>

@@ -10,9 +10,11 @@ import {
 } from '../../../src/core/log/index.ts'
 import type { EventFields, Events, Meter } from '../../../src/core/ports/index.ts'
 import {
+  appendedAtOf,
   BatchBuilder,
   baseOffsetOf,
   batchBytesOf,
+  leaderEpochOf,
   RecordReader,
   RecordSpans,
   stampBatch,
@@ -29,6 +31,12 @@ export const CONFIG: LogConfig = {
   retentionMs: -1,
   retentionBytes: -1,
   flush: 'group',
+}
+
+export interface BatchFacts {
+  base: number
+  epoch: number
+  appendedAt: number
 }
 
 export const quietMeter: Meter = {
@@ -150,13 +158,15 @@ export class LogRig implements LogListener {
   }
 
   /** Every record from the start to the end, and the ranges that cannot be read. */
-  readAll(bytesMax = 1 << 20): { values: Map<number, string>; gaps: [number, number][] } {
+  readAll(bytesMax = 1 << 20): { values: Map<number, string>; batches: BatchFacts[]; gaps: [number, number][] } {
     const values = new Map<number, string>()
+    const batches: BatchFacts[] = []
     const gaps: [number, number][] = []
     let from = this.log.startOffset
     while (from < this.log.endOffset) {
       const read = this.read(from, this.log.endOffset, bytesMax)
       if (read.kind === 'damaged') {
+        if (read.nextReadableOffset <= from) throw new Error(`no way on from ${from}: ${JSON.stringify(read)}`)
         gaps.push([from, read.nextReadableOffset])
         from = read.nextReadableOffset
         continue
@@ -165,8 +175,16 @@ export class LogRig implements LogListener {
       if (read.nextOffset <= from) throw new Error(`no progress at ${from}`)
       for (const { offset, value } of valuesOf(read.bytes))
         if (offset >= this.log.startOffset) values.set(offset, value)
+      const { bytes } = read
+      for (let at = 0; at < bytes.length; at += batchBytesOf(bytes, at)) {
+        batches.push({
+          base: baseOffsetOf(bytes, at),
+          epoch: leaderEpochOf(bytes, at),
+          appendedAt: appendedAtOf(bytes, at),
+        })
+      }
       from = read.nextOffset
     }
-    return { values, gaps }
+    return { values, batches, gaps }
   }
 }
