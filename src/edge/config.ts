@@ -4,12 +4,24 @@
 
 import { z } from 'zod'
 
-const port = z.coerce.number().int().min(0).max(65_535)
+/** From digits only: `Number` would take an empty word for zero. */
+const whole = (min: number, max: number) =>
+  z
+    .union(
+      [
+        z.number(),
+        z
+          .string()
+          .regex(/^\d{1,15}$/)
+          .transform(Number),
+      ],
+      { error: 'expected a whole number' },
+    )
+    .pipe(z.number().int().min(min).max(max))
+const port = whole(0, 65_535)
 const flag = z
   .union([z.boolean(), z.enum(['true', 'false', ''])])
   .transform((value) => value === true || value === 'true' || value === '')
-const ms = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
-const bytes = (min: number, max: number) => z.coerce.number().int().min(min).max(max)
 const list = z.union([
   z.array(z.string()),
   z.string().transform((text) => text.split(',').filter((part) => part !== '')),
@@ -63,25 +75,25 @@ export const SETTINGS = {
     about: 'settings of topics that do not set their own, and partitions=N for new ones',
   },
   requestBytesMax: {
-    schema: bytes(MIB, 1024 * MIB),
+    schema: whole(MIB, 1024 * MIB),
     argument: 'bytes',
     default: 16 * MIB,
     about: 'largest buffered request body; streamed uploads have no bound',
   },
   uploadIdleMs: {
-    schema: ms(100, 3_600_000),
+    schema: whole(100, 3_600_000),
     argument: 'ms',
     default: 60_000,
     about: 'how long a streamed upload may stay quiet',
   },
   bodyMs: {
-    schema: ms(100, 3_600_000),
+    schema: whole(100, 3_600_000),
     argument: 'ms',
     default: 30_000,
     about: 'how long a buffered body may take, beside a second for each 64 KiB of it',
   },
   drainMs: {
-    schema: ms(0, 600_000),
+    schema: whole(0, 600_000),
     argument: 'ms',
     default: 10_000,
     about: 'how long requests under way may take after SIGTERM',

@@ -50,6 +50,10 @@ describe('what is refused, all at once and by the name it was given under', () =
     ])
   })
 
+  test.each(['', ' ', '0x10', '1e3', '-1', '1.5', 'x', true, null])('%j is no port', (port) => {
+    expect(problemsOf({}, {}, { port })).toEqual([expect.stringContaining('port')])
+  })
+
   test('settings of the file that do not exist', () => {
     expect(problemsOf({}, {}, { prot: 1 })).toEqual([expect.stringContaining('"prot"')])
   })
