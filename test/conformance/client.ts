@@ -49,7 +49,6 @@ export const NDJSON_TYPE = { 'content-type': 'application/x-ndjson' }
 export const NDJSON = { accept: 'application/x-ndjson' }
 /** A request whose body is a stream has to say so. */
 const HALF = { duplex: 'half' } as const
-export const BATCH_TYPE = { 'content-type': 'application/vnd.naru.batch' }
 
 /** Holds an answer against a status and a code, and every refusal against what all refusals promise. */
 export function expectProblem(answer: Answer, status: number, code: string, outcome = 'none'): void {

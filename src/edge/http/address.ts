@@ -65,7 +65,7 @@ function onPartition(segment: string, parts: readonly string[]): DataAddress | P
   return { kind: 'value', topic, partition, offset: Number(offsetText) }
 }
 
-export function decodedSegment(segment: string): string | Problem {
+function decodedSegment(segment: string): string | Problem {
   if (!segment.includes('%')) return segment
   try {
     return decodeURIComponent(segment)

@@ -1,7 +1,7 @@
 // Memory that answers are built in, used again and again: a `Response` copies what it is given. A parked request holds none.
 
 import { limits } from '../../core/base/index.ts'
-import { ByteWriter } from '../wire/byte-writer.ts'
+import { ByteWriter } from '../wire/index.ts'
 
 const KEPT_MAX = 16
 const FIRST_BYTES = 64 * 1024

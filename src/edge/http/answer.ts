@@ -1,6 +1,6 @@
 // Answers: the headers every one carries, made once, and JSON bodies.
 
-import { Problem } from '../wire/index.ts'
+import type { Problem } from '../wire/index.ts'
 
 const EVERY = { 'x-content-type-options': 'nosniff', 'cache-control': 'no-store' }
 

@@ -5,8 +5,7 @@
 // their handlers; all else goes to the table of control operations.
 
 import type { Broker } from '../../core/broker/index.ts'
-import { limitsView, Problem } from '../wire/index.ts'
-import { RecordsWriter } from '../wire/records-out.ts'
+import { limitsView, Problem, RecordsWriter } from '../wire/index.ts'
 import { type DataAddress, dataAddress, pathStart } from './address.ts'
 import { AnswerBuffers } from './answer-buffers.ts'
 import { problemAnswer } from './answer.ts'

@@ -1,8 +1,8 @@
 // Reading request bodies: wholly, counted against a bound whatever Content-Length claims, and against a deadline that grows
 // with the size; or piece by piece for uploads of any length, against a bound of silence.
 //
-// A body that is refused unread is given up with `Connection: close`, so that the rest is not read for nothing. Over HTTP/2
-// the client would see a reset instead of the answer: there a bounded amount is drained first.
+// What is left of a refused body is read for a while and thrown away, because over HTTP/2 the client sees a reset in place of
+// an answer that comes before its body has ended; then it is given up with `Connection: close`.
 
 import { Problem } from '../wire/index.ts'
 import { problemAnswer } from './answer.ts'
@@ -18,13 +18,14 @@ export interface UploadLimits {
   uploadIdleMs: number
 }
 
-/** Of a refused upload this much is read, and for so long. */
-const DRAIN_BYTES = 1024 * 1024
-const DRAIN_MS = 250
+/** Of a refused upload this much is read, for so long, while it keeps coming: an HTTP/2 client sees no answer before its end. */
+const DRAIN_BYTES = 32 * 1024 * 1024
+const DRAIN_MS = 2_000
+const DRAIN_QUIET_MS = 250
 const NO_BYTES = new Uint8Array(0)
 const CLOSE = { connection: 'close' }
 
-export const goneProblem = new Problem('malformed', 'The body ended before its end')
+const goneProblem = new Problem('malformed', 'The body ended before its end')
 
 /** -1: not declared. */
 export function declaredBytes(contentLength: string | null | undefined): number {
@@ -55,18 +56,7 @@ export class Bodies {
   /** The answer to a request whose body has not been read: some of it is, so that the client gets to see the answer. */
   async refuse(request: Request, declared: number, problem: Problem): Promise<Response> {
     if (request.body === null || declared === 0 || request.bodyUsed) return problemAnswer(problem)
-    const upload = this.pieces(request.body)
-    const untilMs = performance.now() + DRAIN_MS
-    for (let bytes = 0; bytes < DRAIN_BYTES;) {
-      const chunk = await upload.next(untilMs - performance.now())
-      if (chunk === null) return problemAnswer(problem)
-      if (chunk instanceof Problem) break
-      bytes += chunk.length
-    }
-    upload.giveUp()
-    return problemAnswer(
-      new Problem(problem.code, problem.detail, problem.numbers, problem.outcome, { ...problem.headers, ...CLOSE }),
-    )
+    return problemAnswer((await drained(this.pieces(request.body))) ? problem : closing(problem))
   }
 
   /** The whole body. `declared` is its Content-Length, or -1. */
@@ -110,8 +100,8 @@ export class Bodies {
       if (chunk === null) return chunks.length === 1 ? chunks[0]! : Buffer.concat(chunks, bytes)
       bytes += chunk.length
       if (bytes > bytesMax) {
-        upload.giveUp()
-        return tooLarge(null, bytesMax)
+        const problem = tooLarge(null, bytesMax)
+        return (await drained(upload)) ? problem : closing(problem)
       }
       chunks.push(chunk)
     }
@@ -168,17 +158,31 @@ export class Upload {
   }
 }
 
+/** Whether the rest of the body came to its end soon enough; else it is given up. */
+async function drained(upload: Upload): Promise<boolean> {
+  const untilMs = performance.now() + DRAIN_MS
+  for (let bytes = 0; bytes < DRAIN_BYTES;) {
+    const chunk = await upload.next(Math.min(DRAIN_QUIET_MS, untilMs - performance.now()))
+    if (chunk === null) return true
+    if (chunk instanceof Problem) break
+    bytes += chunk.length
+  }
+  upload.giveUp()
+  return false
+}
+
+function closing({ code, detail, numbers, outcome, headers }: Problem): Problem {
+  return new Problem(code, detail, numbers, outcome, { ...headers, ...CLOSE })
+}
+
 function stalled(): Problem {
   return new Problem('upload-stalled', 'The body did not arrive in time; nothing of it was kept', {}, 'none', CLOSE)
 }
 
 function tooLarge(bytes: number | null, bytesMax: number): Problem {
-  const numbers = bytes === null ? { bytesMax } : { bytes, bytesMax }
   return new Problem(
     'body-too-large',
     `A body may have ${bytesMax} bytes here; application/x-ndjson and split=lines are streamed without a bound`,
-    numbers,
-    'none',
-    CLOSE,
+    bytes === null ? { bytesMax } : { bytes, bytesMax },
   )
 }

@@ -1,7 +1,7 @@
 // What every handler of the data path gets: the request with what was already read of it.
 
 import type { Broker } from '../../core/broker/index.ts'
-import type { RecordsWriter } from '../wire/records-out.ts'
+import type { RecordsWriter } from '../wire/index.ts'
 import type { AnswerBuffers } from './answer-buffers.ts'
 import type { Bodies } from './body.ts'
 

@@ -3,8 +3,7 @@
 
 import { limits } from '../../core/base/index.ts'
 import type { FetchPosition, FetchSession, FetchSlice } from '../../core/broker/index.ts'
-import type { ByteWriter } from '../wire/byte-writer.ts'
-import type { RecordsWriter, WriteOptions } from '../wire/records-out.ts'
+import type { ByteWriter, RecordsWriter, WriteOptions } from '../wire/index.ts'
 import type { FetchCall } from './fetch-call.ts'
 
 /** Read ahead of knowing how large the records are, where few are asked for. */

@@ -35,7 +35,7 @@ export async function fetchRecords(path: DataPath, address: DataAddress, call: C
   }
 }
 
-export async function openSession(path: DataPath, asked: FetchCall): Promise<FetchSession | Problem> {
+async function openSession(path: DataPath, asked: FetchCall): Promise<FetchSession | Problem> {
   const session = await path.broker.openFetch(asked.request)
   if (!(session instanceof FetchSession)) return problemOf(session)
   const partitions = session.positions.length

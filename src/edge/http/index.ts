@@ -1,3 +1,3 @@
-export { type App, type AppOptions, createApp } from './app.ts'
+export { createApp } from './app.ts'
 export { openApiText } from './openapi.ts'
-export { type HttpServer, type ServerWorld, startServer } from './server.ts'
+export { type HttpServer, startServer } from './server.ts'

@@ -8,7 +8,7 @@ export interface OriginPolicy {
   readonly allowed: ReadonlySet<string>
 }
 
-export const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
+const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 const REQUEST_HEADERS =
   'Accept, Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Producer-Epoch, Producer-Id, Producer-Seq'
 const EXPOSED_HEADERS =

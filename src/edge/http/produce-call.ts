@@ -3,8 +3,16 @@
 import { limits } from '../../core/base/index.ts'
 import type { ProduceRequest } from '../../core/broker/index.ts'
 import type { Codec } from '../../core/ports/index.ts'
-import { Problem, problemOfFault, requestKeyOf, timestampFault } from '../wire/index.ts'
-import { type GivenParameters, type PointerPath, pointerSteps, RecordParameters } from '../wire/records-in.ts'
+import {
+  type GivenParameters,
+  type PointerPath,
+  pointerSteps,
+  Problem,
+  problemOfFault,
+  RecordParameters,
+  requestKeyOf,
+  timestampFault,
+} from '../wire/index.ts'
 import type { DataAddress } from './address.ts'
 import type { HeaderBag } from './call.ts'
 import type { BodyKind } from './media-type.ts'

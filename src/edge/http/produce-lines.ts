@@ -1,6 +1,6 @@
 // Bodies of lines: which reader a request's lines get, and what its answer calls them.
 
-import { type LinedBody, NdjsonRecords, NdjsonValues, type RecordSink, TextLines } from '../wire/records-in.ts'
+import { type LinedBody, NdjsonRecords, NdjsonValues, type RecordSink, TextLines } from '../wire/index.ts'
 import type { DataPath } from './call.ts'
 import type { TakenAs } from './produce-answer.ts'
 import type { ProduceCall } from './produce-call.ts'

@@ -3,8 +3,7 @@
 // appended is committed. With `Accept: application/x-ndjson` each committed batch is told at once, as a line.
 
 import { type AppendedBatch, type ProduceOutcome, ProduceSession } from '../../core/broker/index.ts'
-import { partialProblem, Problem, problemOf, problemOfFault } from '../wire/index.ts'
-import type { LinedBody } from '../wire/records-in.ts'
+import { type LinedBody, partialProblem, Problem, problemOf, problemOfFault } from '../wire/index.ts'
 import type { RecordSpans } from '../../core/record/index.ts'
 import { bodyAnswer, problemAnswer } from './answer.ts'
 import type { Upload } from './body.ts'

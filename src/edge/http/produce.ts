@@ -3,8 +3,16 @@
 
 import { limits } from '../../core/base/index.ts'
 import { type ProduceOutcome, ProduceSession } from '../../core/broker/index.ts'
-import { type BodyFault, Problem, problemOf, problemOfFault } from '../wire/index.ts'
-import { readFormBody, readJsonBody, readRawBody, type RecordSink } from '../wire/records-in.ts'
+import {
+  type BodyFault,
+  Problem,
+  problemOf,
+  problemOfFault,
+  readFormBody,
+  readJsonBody,
+  readRawBody,
+  type RecordSink,
+} from '../wire/index.ts'
 import type { DataAddress } from './address.ts'
 import { problemAnswer } from './answer.ts'
 import { declaredBytes } from './body.ts'
@@ -31,12 +39,15 @@ export async function produce(path: DataPath, kinds: BodyKinds, address: DataAdd
       return streamProduce(path, asked, call, declared)
     }
   }
+  const place = path.broker.routeOf(request.topic)
+  const isThere = !('kind' in place)
+  if (!isThere && place.kind !== 'unknown-topic') return path.bodies.refuse(call.request, declared, problemOf(place))
   const body = await path.bodies.whole(call.request, declared, path.bodies.requestBytesMax)
   if (body instanceof Problem) return path.bodies.refuse(call.request, declared, body)
   if (request.idempotency !== null && asked.lines === 'none') {
     request.idempotency.bodySeed = path.broker.codec.xxHash64(body, request.idempotency.bodySeed)
   }
-  if ('kind' in path.broker.routeOf(request.topic)) {
+  if (!isThere) {
     const fault = faultOf(path, asked, body)
     if (fault !== null) return problemAnswer(fault)
   }

@@ -1,13 +1,12 @@
-export type { BodyFault } from './body-fault.ts'
+export { ByteWriter } from './byte-writer.ts'
 export { type CursorPlace, readCursor, writeCursor } from './cursor.ts'
 export { durationMs, notADuration, notASize, sizeBytes } from './duration-size.ts'
 export { keptMembers, partialProblem } from './kept.ts'
 export { nearestName } from './nearest-name.ts'
 export { readStart, readUntil } from './position.ts'
-export { allProblemCodes, type ProblemCode, problemCodes } from './problem-code.ts'
-export { type Outcome, Problem } from './problem.ts'
+export { type ProblemCode, problemCodes } from './problem-code.ts'
+export { Problem } from './problem.ts'
 export { problemOf, problemOfFault } from './refusal.ts'
-export { timestampFault } from './timestamp.ts'
 export { ClusterShape, HealthShape, LimitsShape, type LimitsView, limitsView, ReadyShape } from './operations.ts'
 export { ProblemShape } from './problem-shape.ts'
 export {
@@ -18,6 +17,23 @@ export {
   ProducerShape,
   RecordShape,
 } from './records.ts'
+export {
+  type BodyFault,
+  type GivenParameters,
+  type LinedBody,
+  NdjsonRecords,
+  NdjsonValues,
+  type PointerPath,
+  pointerSteps,
+  readFormBody,
+  readJsonBody,
+  readRawBody,
+  RecordParameters,
+  type RecordSink,
+  TextLines,
+  timestampFault,
+} from './records-in.ts'
+export { RecordsWriter, type WriteOptions } from './records-out.ts'
 export { requestKeyOf } from './request-key.ts'
 export { cursorOf } from './session-cursor.ts'
 export { heldAgainst, readShape } from './shape.ts'

@@ -51,7 +51,7 @@ export function readUntil(text: string, nowMs: number): FetchUntil | Problem {
 }
 
 /** What stands behind the `@`, as milliseconds. */
-export function readTime(text: string, nowMs: number, parameter: string): number | Problem {
+function readTime(text: string, nowMs: number, parameter: string): number | Problem {
   if (text.startsWith('-')) {
     const before = durationMs(text.slice(1))
     return before === null ? badTime(parameter) : Math.max(0, nowMs - before)

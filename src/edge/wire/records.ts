@@ -96,8 +96,6 @@ export const FetchedShape = z
   })
   .openapi('Fetched')
 
-export const ProducerShape = z
-  .object({ producerId: z.int(), producerEpoch: z.int() })
-  .openapi('Producer', {
-    description: 'An identity whose repeats are recognised: Producer-Id, Producer-Epoch, Producer-Seq.',
-  })
+export const ProducerShape = z.object({ producerId: z.int(), producerEpoch: z.int() }).openapi('Producer', {
+  description: 'An identity whose repeats are recognised: Producer-Id, Producer-Epoch, Producer-Seq.',
+})

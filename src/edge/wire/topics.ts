@@ -30,7 +30,7 @@ export const TopicTrim = z
 
 // --- as documented: the same bodies with every setting spelled out -------------------------------------------------------
 
-export const TopicConfigShape = z
+const TopicConfigShape = z
   .strictObject(settingShapes((shape) => shape.optional()))
   .openapi('TopicConfigPatch', { description: 'What is given for this topic; the rest are the defaults.' })
 
