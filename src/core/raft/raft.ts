@@ -294,6 +294,8 @@ export class Raft {
       case 'vote':
         // A live leader is not to be disturbed by one who only lost sight of it.
         if (message.term > this.term && this.#leaderIsAlive() && !message.transfer) return
+        break
+      default:
     }
     if (message.term > this.term) this.#becomeFollower(message.term, null)
     if (message.term < this.term) return this.#onOlderTerm(message)
@@ -346,6 +348,7 @@ export class Raft {
         return this.#send(message.from, { kind: 'vote-reply', granted: false })
       case 'follow':
         return this.#onFollow(message)
+      default: // an answer to what is over
     }
   }
 

@@ -94,6 +94,8 @@ export class Checker {
       case 'append-reply':
         if (replica.disk.durable.lastIndex < message.matchIndex)
           broken('R6', `${from} acknowledges ${message.matchIndex}, durable is ${replica.disk.durable.lastIndex}`)
+        return
+      default:
     }
   }
 

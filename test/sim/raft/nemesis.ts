@@ -127,7 +127,9 @@ export class Nemesis {
     else if (fault === 'add-voter') {
       const outside = ids.filter((id) => !raft.voters.includes(id) && this.#cluster.isIntact(id))
       if (outside.length === 0 || raft.voters.length >= 5) return false
-      kind = raft.changeMembership({ kind: 'add', replica: this.#random.pick(outside) }).kind
+      const following = outside.filter((id) => (raft.progressOf(id)?.match ?? 0) > 0)
+      const replica = this.#random.pick(following.length > 0 ? following : outside)
+      kind = raft.changeMembership({ kind: 'add', replica }).kind
     } else {
       if (raft.voters.length <= Math.min(2, swarm.voters) && gone.length === 0) return false
       const replica = gone.length > 0 ? gone[0]! : this.#random.pick(raft.voters)

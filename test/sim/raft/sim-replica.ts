@@ -168,7 +168,7 @@ export class SimReplica {
     const proposed = this.raft!.propose(bytes, count)
     if (proposed.kind === 'proposed') {
       const index = proposed.index + count - 1
-      if (this.#around.swarm.driverFault === 'reply-before-commit') this.#around.checker.onAcknowledged(index)
+      if (this.#around.swarm.driverMistake === 'reply-before-commit') this.#around.checker.onAcknowledged(index)
       this.#proposals.set(index, { term: proposed.term, done })
       this.pump()
     }
@@ -221,7 +221,7 @@ export class SimReplica {
   #saveVote(vote: Vote): void {
     this.#votesToSave.push(vote)
     if (this.#votesToSave.length === 1) this.#saveNextVote()
-    if (this.#around.swarm.driverFault === 'skip-vote-sync') this.raft!.voteSaved()
+    if (this.#around.swarm.driverMistake === 'skip-vote-sync') this.raft!.voteSaved()
   }
 
   #saveNextVote(): void {
@@ -235,7 +235,7 @@ export class SimReplica {
         disk.copySynced()
         this.#votesToSave.shift()
         if (this.#votesToSave.length > 0) this.#saveNextVote()
-        if (this.#around.swarm.driverFault !== 'skip-vote-sync') this.raft!.voteSaved()
+        if (this.#around.swarm.driverMistake !== 'skip-vote-sync') this.raft!.voteSaved()
         this.#around.trace(this, 'vote saved')
         this.pump()
       })
@@ -250,7 +250,7 @@ export class SimReplica {
     if (write.kind === 'append') checker.onAppended(this, write.entries)
     else checker.onSnapshot(this)
     this.#writesToSync = write.seq
-    if (this.#around.swarm.driverFault === 'ack-before-sync') this.raft!.stored(write.seq)
+    if (this.#around.swarm.driverMistake === 'ack-before-sync') this.raft!.stored(write.seq)
     this.#sync()
   }
 
@@ -265,7 +265,7 @@ export class SimReplica {
       this.#syncing = false
       if (seq > this.#stored) {
         this.#stored = seq
-        if (this.#around.swarm.driverFault !== 'ack-before-sync') this.raft!.stored(seq)
+        if (this.#around.swarm.driverMistake !== 'ack-before-sync') this.raft!.stored(seq)
         this.#around.trace(this, 'stored')
       }
       if (this.disk.unsynced > 0) this.#sync()

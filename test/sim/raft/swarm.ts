@@ -27,11 +27,26 @@ export const FAULTS = [
 
 export type Fault = (typeof FAULTS)[number]
 
-/** Mistakes of a driver, beside those of the state machine. */
-export type DriverFault = 'ack-before-sync' | 'skip-vote-sync' | 'reply-before-commit'
-export type Mistake = PlantedFault | DriverFault
+const CORE_MISTAKES: readonly PlantedFault[] = [
+  'count-old-terms',
+  'reuse-read-round',
+  'apply-before-commit',
+  'install-over-newer',
+  'two-changes',
+  'vote-twice',
+  'vote-blindly',
+]
 
-export const DRIVER_FAULTS: readonly DriverFault[] = ['ack-before-sync', 'skip-vote-sync', 'reply-before-commit']
+/** Mistakes of a driver, beside those of the state machine. */
+export type DriverMistake = 'ack-before-sync' | 'skip-vote-sync' | 'reply-before-commit'
+const DRIVER_MISTAKES: readonly DriverMistake[] = ['ack-before-sync', 'skip-vote-sync', 'reply-before-commit']
+
+export type Mistake = PlantedFault | DriverMistake
+export const MISTAKES: readonly Mistake[] = [...CORE_MISTAKES, ...DRIVER_MISTAKES]
+
+export function isMistake(name: string): name is Mistake {
+  return MISTAKES.some((mistake) => mistake === name)
+}
 
 export interface Swarm {
   readonly seed: number
@@ -55,7 +70,7 @@ export interface Swarm {
   /** How long what is broken stays so. */
   readonly healMsMean: number
   readonly safetyMs: number
-  readonly driverFault: DriverFault | null
+  readonly driverMistake: DriverMistake | null
 }
 
 export function drawSwarm(seed: number, mistake: Mistake | null = null): Swarm {
@@ -63,23 +78,26 @@ export function drawSwarm(seed: number, mistake: Mistake | null = null): Swarm {
   const electionTicks = random.int(3, 15)
   const voters = random.pick([1, 2, 3, 3, 3, 3, 4, 5, 5])
   const observers = random.int(0, 2)
-  const driverFault = DRIVER_FAULTS.find((fault) => fault === mistake) ?? null
+  const driverMistake = DRIVER_MISTAKES.find((known) => known === mistake) ?? null
   // Every fifth world is one of leaders that come and go before their first entry has spread.
   const churn = random.chance(0.2)
   const faults: readonly Fault[] = churn ? ['kill', 'power-loss', 'isolate', 'one-way', 'campaign', 'transfer'] : FAULTS
-  const planted = mistake !== null && driverFault === null ? { planted: mistake as PlantedFault } : {}
+  const planted = CORE_MISTAKES.find((known) => known === mistake)
   const tickMs = random.pick([20, 50, 100])
   const election = electionTicks * tickMs
+  const drawn = new Map(faults.filter(() => random.chance(churn ? 0.8 : 0.4)).map((it) => [it, random.between(0.2, 1)]))
+  if (random.chance(0.4))
+    for (const change of ['add-voter', 'remove-voter'] as const) drawn.set(change, random.between(2, 6))
   return {
     seed,
     voters,
     observers,
-    nodes: voters + observers + random.int(0, 1),
+    nodes: voters + observers + random.int(0, 2),
     tickMs,
     drift: random.pick([0, 0.05, 0.3]),
     options: {
       ...defaultRaftOptions,
-      ...planted,
+      ...(planted === undefined ? {} : { planted }),
       electionTicks,
       heartbeatTicks: random.int(1, Math.min(3, electionTicks - 1)),
       quorumTicks: random.int(electionTicks, 3 * electionTicks),
@@ -111,6 +129,6 @@ export function drawSwarm(seed: number, mistake: Mistake | null = null): Swarm {
     faultMsMean: random.pick(churn ? [0.2, 0.4] : [0.3, 0.8, 2]) * election,
     healMsMean: random.pick(churn ? [0.4, 1] : [0.5, 1.5, 4]) * election,
     safetyMs: 30 * election,
-    driverFault,
+    driverMistake,
   }
 }
