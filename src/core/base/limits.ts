@@ -39,6 +39,15 @@ export const FETCH_TOPICS_MAX = 64
 export const CURSOR_BYTES_MAX = 8 * KIB
 /** Read by one request: their places fit a cursor. */
 export const FETCH_PARTITIONS_MAX = 400
+/** Either way over a socket: the largest record as JSON fits, and one slow reader holds no more than one. */
+export const SOCKET_FRAME_BYTES_MAX = 2 * MIB
+export const SOCKET_SUBSCRIPTIONS_MAX = 100
+/** Produced over one socket and not answered yet; beyond, it is not read from. */
+export const SOCKET_PRODUCE_BYTES_MAX = 8 * MIB
+/** Of what a client names its requests and subscriptions; each frame carries it. */
+export const SOCKET_ID_CHARS_MAX = 64
+/** Of records or bytes, in one grant and altogether. */
+export const CREDIT_MAX = 1_000_000_000
 export const IDEMPOTENCY_KEY_CHARS_MAX = 255
 /**
  * Batches under an Idempotency-Key that a partition, and a broker, remember: about 60 bytes of memory each. Beyond, the oldest

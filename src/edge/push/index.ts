@@ -1,0 +1,1 @@
+export { Push, type PushOptions } from './push.ts'
