@@ -46,8 +46,12 @@ function isTooDeep(bytes: Uint8Array, start: number, end: number, position: numb
   let depth = 0
   for (let at = start; at < position; at++) {
     const byte = bytes[at]!
-    if (byte === 0x22) at = skipJsonString(bytes, at, end) - 1
-    else if (byte === 0x5b || byte === 0x7b) depth++
+    if (byte === 0x22) {
+      const behind = skipJsonString(bytes, at, end)
+      // The bracket lies inside a string that is wrong there.
+      if (behind < 0) return false
+      at = behind - 1
+    } else if (byte === 0x5b || byte === 0x7b) depth++
     else if (byte === 0x5d || byte === 0x7d) depth--
   }
   return depth >= limits.JSON_DEPTH_MAX

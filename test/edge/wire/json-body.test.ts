@@ -200,6 +200,8 @@ describe('what is refused', () => {
       `[{"value":${'['.repeat(250)}${']'.repeat(250)}},{"value":[}]`,
       'malformed : this is not JSON: an unexpected } at byte 522',
     ],
+    ['{"key":"\\u{41}"}', 'malformed : this is not JSON: an unexpected { at byte 10'],
+    ['{"key":"\\[', 'malformed : this is not JSON: an unexpected [ at byte 9'],
     ['{"value":{[}}', 'malformed : this is not JSON: an unexpected [ at byte 10'],
     // the body as a whole
     ['42', 'invalid : a body is {"records": […]}, an array of records or one record, such as {"value": 1}'],
