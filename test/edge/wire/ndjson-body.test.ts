@@ -266,6 +266,40 @@ describe('key and tag by pointer', () => {
   })
 })
 
+test('says of damaged lines what JSON.parse says, with pointers and without', () => {
+  const documents = [
+    '{"id":"k1","type":"t","user":{"id":7,"tags":["a","b"]},"note":"some longer text, to go by words"}',
+    '{"user":[{"id":"x\\u0041"},null,true],"id":-1.5e3,"id":"last"}',
+  ]
+  const splices = ['{', '}', '[', ']', ':', ',', '"', '\\', ' ', '\t', '0', '-', '.', 'e', 'n', 'u', '\u0001', 'é']
+  let state = 99
+  const random = (below: number) => {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0
+    return Math.floor(((state >>> 8) / 0x100_0000) * below)
+  }
+  let accepted = 0
+  for (let round = 0; round < 20_000; round++) {
+    let text = documents[round % documents.length]!
+    for (let edits = random(2); edits >= 0; edits--) {
+      const at = random(text.length)
+      text = text.slice(0, at) + splices[random(splices.length)]! + text.slice(at + random(3))
+    }
+    let isValid = true
+    try {
+      JSON.parse(text)
+      accepted++
+    } catch {
+      isValid = false
+    }
+    for (const pointers of [{}, { key: '/user/0/id', tag: '/user/id' }] as Pointers[]) {
+      const { fault } = pointed(pointers, text)
+      if ((fault?.code === 'malformed') === isValid) throw new Error(`${fault?.message}: ${JSON.stringify(text)}`)
+    }
+  }
+  expect(accepted).toBeGreaterThan(2_000)
+  expect(accepted).toBeLessThan(18_000)
+})
+
 test('pointers that are none', () => {
   for (const text of ['id', '/a~2', '/~', '#/a', '/\ud800', '/a'.repeat(33)]) expect(pointerSteps(text)).toBeNull()
   expect(pointerSteps('')).toEqual([])
