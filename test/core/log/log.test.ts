@@ -144,6 +144,28 @@ test('flush os acknowledges what is written and syncs no more than sealed segmen
   expect(rig.next().open().readAll().values.size).toBe(52)
 })
 
+test('with flush os segments may be trimmed before they were synced', () => {
+  // the sync of a round takes longer than that of the trim's mark
+  let syncs = 0
+  const rig = LogRig.fresh({ ...CONFIG, flush: 'os' }, { syncMs: () => (syncs++ % 2 === 0 ? 5 : 0.1) })
+  const turn = (): void => rig.clock.run(new Promise<void>((resolve) => rig.clock.nextTurn(resolve)))
+  for (let round = 0; round < 20; round++) {
+    for (let i = 0; i < 60; i++) rig.append('x'.repeat(200))
+    turn()
+    turn()
+    for (let i = 0; i < 60; i++) rig.append('y'.repeat(200))
+    turn()
+    rig.clock.run(rig.log.trim(rig.durableEnd))
+  }
+  rig.append('last')
+  rig.clock.runAll()
+  expect(rig.halts).toEqual([])
+  expect(rig.log.startOffset).toBe(2400)
+  const { values, gaps } = rig.next().open().readAll()
+  expect(gaps).toEqual([])
+  expect(values).toEqual(new Map([[2400, 'last']]))
+})
+
 test('age seals the segment and lets old data go', () => {
   const rig = LogRig.fresh({ ...CONFIG, segmentMs: 1000, retentionMs: 5000 })
   rig.append('a')
