@@ -89,6 +89,12 @@ forEachTarget((target) => {
     expect((await recordsOf(target(), next)).map(({ value }) => value)).toEqual(['after'])
   })
 
+  test('an upload that is wrong from its first line creates no topic', async () => {
+    const topic = freshTopic()
+    expectProblem(await post(target(), records(topic), pieces(['{oops\n', '1\n']), NDJSON_TYPE), 400, 'malformed')
+    expectProblem(await get(target(), `/v1/topics/${topic}`), 404, 'unknown-topic')
+  })
+
   test('with lines as answer, a failure is the last line', async () => {
     const topic = freshTopic()
     const response = await target().fetch(records(topic), {

@@ -10,7 +10,7 @@ import { type DataAddress, dataAddress, pathStart } from './address.ts'
 import { AnswerBuffers } from './answer-buffers.ts'
 import { problemAnswer } from './answer.ts'
 import { Bodies, declaredBytes, type UploadLimits } from './body.ts'
-import type { Call, Connection, DataPath, HeaderBag } from './call.ts'
+import type { Call, Connection, DataPath, HeaderBag, PushDoor } from './call.ts'
 import { createControl, methodNotAllowed } from './control.ts'
 import { Deadlines } from './deadlines.ts'
 import { fetchBatches, fetchRecords } from './fetch.ts'
@@ -19,6 +19,8 @@ import { BodyKinds } from './media-type.ts'
 import { isAllowed, preflight, shareWith } from './origin.ts'
 import { produceBatches } from './produce-batches.ts'
 import { produce } from './produce.ts'
+import { Query } from './query.ts'
+import { asksForEvents, readStreamCall } from './stream-call.ts'
 
 export interface AppOptions {
   readonly clusterId: string
@@ -29,6 +31,7 @@ export interface AppOptions {
   readonly uploads: UploadLimits
   /** A streamed upload appends what it has this long after the first record of it came. */
   readonly lingerMs: number
+  readonly push: PushDoor
   /** A followed answer that has nothing to say says so this often. */
   readonly heartbeatMs: number
   /** The Prometheus text. */
@@ -44,11 +47,12 @@ export interface App {
 }
 
 const SAFE_METHODS = new Set(['GET', 'HEAD'])
+const SOCKET_PATH = '/v1/ws'
 /** Two Host headers arrive as one, joined by a comma, which no host holds. */
 const HOST = /^[A-Za-z0-9._~:[\]-]*$/
 
 export function createApp(broker: Broker, options: AppOptions): App {
-  const { uploads, lingerMs, heartbeatMs } = options
+  const { uploads, lingerMs, heartbeatMs, push } = options
   const onFailure = (error: unknown): void => options.onFailure(error)
   const bodies = new Bodies(new Deadlines(), uploads)
   const records = new RecordsWriter(broker.codec)
@@ -78,7 +82,8 @@ export function createApp(broker: Broker, options: AppOptions): App {
     connection: Connection | null,
   ): Promise<Response> {
     const isOwn = isAllowed(origins, origin, headers['host'] ?? null)
-    if (!isOwn && !SAFE_METHODS.has(request.method)) {
+    // What is asked by GET a foreign page cannot read; a socket it could, and write to.
+    if (!isOwn && (!SAFE_METHODS.has(request.method) || isSocket(request.url))) {
       const problem = new Problem(
         'forbidden-origin',
         'Pages of this origin may not change anything here: see --allow-origins',
@@ -95,11 +100,13 @@ export function createApp(broker: Broker, options: AppOptions): App {
     const { url } = request
     const start = pathStart(url)
     const mark = url.indexOf('?', start)
-    const address = dataAddress(url, start, mark < 0 ? url.length : mark)
-    if (address === null) return controlled(request)
+    const end = mark < 0 ? url.length : mark
+    const address = dataAddress(url, start, end)
     if (address instanceof Problem) return bodies.refuse(request, declaredBytes(headers['content-length']), address)
     const queryText = mark < 0 ? '' : url.slice(mark + 1)
-    return onData(address, { request, headers, queryText, connection })
+    if (address !== null) return onData(address, { request, headers, queryText, connection })
+    if (url.slice(start, end) === SOCKET_PATH) return socket({ request, headers, queryText, connection })
+    return controlled(request)
   }
 
   async function routed(request: Request, headers: HeaderBag, connection: Connection | null): Promise<Response> {
@@ -125,7 +132,7 @@ export function createApp(broker: Broker, options: AppOptions): App {
     switch (address.kind) {
       case 'records':
         if (method === 'POST' && address.topic !== '') return produce(data, kinds, address, call)
-        if (method === 'GET') return fetchRecords(data, address, call)
+        if (method === 'GET') return asksForEvents(headers) ? stream(address, call) : fetchRecords(data, address, call)
         if (method === 'POST') {
           const later = new Problem('unsupported', 'Producing to several topics at once is not supported yet')
           return bodies.refuse(request, declaredBytes(headers['content-length']), later)
@@ -136,12 +143,35 @@ export function createApp(broker: Broker, options: AppOptions): App {
         return method === 'GET' ? fetchBatches(data, address, call) : methodNotAllowed(method, ['GET', 'POST'])
       case 'value':
         return method === 'GET' ? fetchValue(data, address, call) : methodNotAllowed(method, ['GET'])
-      default:
-        return problemAnswer(
-          new Problem('unsupported', 'Event streams are not supported yet: use wait= or follow=true'),
-        )
+      case 'stream':
+        return method === 'GET' ? stream(address, call) : methodNotAllowed(method, ['GET'])
     }
   }
 
+  async function stream(address: DataAddress, call: Call): Promise<Response> {
+    const asked = readStreamCall(address, call, broker.nowMs())
+    if (asked instanceof Problem) return problemAnswer(asked)
+    const response = await push.stream(asked)
+    if (response instanceof Problem) return problemAnswer(response)
+    // It is silent for longer than a connection may be.
+    call.connection?.timeout(call.request, 0)
+    return response
+  }
+
+  function socket({ request, headers, queryText, connection }: Call): Response {
+    if (request.method !== 'GET') return methodNotAllowed(request.method, ['GET'])
+    const query = Query.parse(queryText, [])
+    if (query instanceof Problem) return problemAnswer(query)
+    if (connection === null) return problemAnswer(new Problem('unsupported', 'There are no sockets in process'))
+    const refusal = push.upgrade(request, headers['sec-websocket-protocol'], connection)
+    // The connection is no longer one that is answered: this goes nowhere.
+    return refusal === null ? new Response(null) : problemAnswer(refusal)
+  }
+
   return { fetch, failed }
+}
+
+function isSocket(url: string): boolean {
+  const start = pathStart(url)
+  return url.startsWith(SOCKET_PATH, start) && /^(?:$|\?)/.test(url.slice(start + SOCKET_PATH.length))
 }

@@ -56,7 +56,7 @@ export class Bodies {
   /** The answer to a request whose body has not been read: some of it is, so that the client gets to see the answer. */
   async refuse(request: Request, declared: number, problem: Problem): Promise<Response> {
     if (request.body === null || declared === 0 || request.bodyUsed) return problemAnswer(problem)
-    return problemAnswer((await drained(this.pieces(request.body))) ? problem : closing(problem))
+    return problemAnswer((await this.pieces(request.body).drain()) ? problem : closing(problem))
   }
 
   /** The whole body. `declared` is its Content-Length, or -1. */
@@ -101,7 +101,7 @@ export class Bodies {
       bytes += chunk.length
       if (bytes > bytesMax) {
         const problem = tooLarge(null, bytesMax)
-        return (await drained(upload)) ? problem : closing(problem)
+        return (await upload.drain()) ? problem : closing(problem)
       }
       chunks.push(chunk)
     }
@@ -152,23 +152,22 @@ export class Upload {
     })
   }
 
-  /** What is left of the body is not wanted. */
+  /** Whether the rest of the body, which is not wanted, came to its end soon enough; else it is given up. */
+  async drain(): Promise<boolean> {
+    const untilMs = performance.now() + DRAIN_MS
+    for (let bytes = 0; bytes < DRAIN_BYTES;) {
+      const chunk = await this.next(Math.min(DRAIN_QUIET_MS, untilMs - performance.now()))
+      if (chunk === null) return true
+      if (chunk instanceof Problem) return false
+      bytes += chunk.length
+    }
+    this.giveUp()
+    return false
+  }
+
   giveUp(): void {
     this.#reader.cancel().catch(() => {})
   }
-}
-
-/** Whether the rest of the body came to its end soon enough; else it is given up. */
-async function drained(upload: Upload): Promise<boolean> {
-  const untilMs = performance.now() + DRAIN_MS
-  for (let bytes = 0; bytes < DRAIN_BYTES;) {
-    const chunk = await upload.next(Math.min(DRAIN_QUIET_MS, untilMs - performance.now()))
-    if (chunk === null) return true
-    if (chunk instanceof Problem) break
-    bytes += chunk.length
-  }
-  upload.giveUp()
-  return false
 }
 
 function closing({ code, detail, numbers, outcome, headers }: Problem): Problem {

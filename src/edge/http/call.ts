@@ -1,7 +1,7 @@
 // What every handler of the data path gets: the request with what was already read of it.
 
-import type { Broker } from '../../core/broker/index.ts'
-import type { RecordsWriter } from '../wire/index.ts'
+import type { Broker, FetchStart } from '../../core/broker/index.ts'
+import type { Problem, RecordsWriter } from '../wire/index.ts'
 import type { AnswerBuffers } from './answer-buffers.ts'
 import type { Bodies } from './body.ts'
 
@@ -11,6 +11,23 @@ export type HeaderBag = Readonly<Record<string, string | undefined>>
 /** The part of the server that knows about connections; absent in process. */
 export interface Connection {
   timeout(request: Request, seconds: number): void
+  upgrade(request: Request, options: object): boolean
+}
+
+/** What a stream of events is to read. */
+export interface StreamRequest {
+  readonly topics: readonly string[]
+  /** Null: all of each topic. */
+  readonly partition: number | null
+  readonly start: FetchStart
+  readonly tags: ReadonlySet<string> | null
+}
+
+/** The room that pushes, as it is handed what is for it. */
+export interface PushDoor {
+  /** Null: the connection is a socket now, and there is nothing to answer. */
+  upgrade(request: Request, offeredProtocols: string | undefined, connection: Connection): Problem | null
+  stream(asked: StreamRequest): Promise<Response | Problem>
 }
 
 export interface Call {

@@ -52,7 +52,7 @@ export function readFetchCall(
   return { request, ...amounts, follow, tags, isManyTopics, form }
 }
 
-function topicsOf(query: Query): string[] | Problem {
+export function topicsOf(query: Query): string[] | Problem {
   const text = query.get('topics')
   if (text === undefined || text === '') return new Problem('malformed', 'topics=a,b says which topics to read')
   const topics = text.split(',')
@@ -80,12 +80,16 @@ function placeOf(
   return { topics, partition, start, until, clamp }
 }
 
-function startOf(query: Query, oneTopic: boolean, onePartition: boolean, nowMs: number): FetchStart | Problem {
+export function startOf(query: Query, oneTopic: boolean, onePartition: boolean, nowMs: number): FetchStart | Problem {
   const cursor = query.get('cursor')
   const from = query.get('from')
   if (cursor === undefined) return from === undefined ? EARLIEST : readStart(from, nowMs, onePartition)
   if (from !== undefined) return new Problem('malformed', 'cursor and from both say where to start')
-  const entries = readCursor(cursor)
+  return startAt(cursor, 'cursor', oneTopic)
+}
+
+export function startAt(cursor: string, parameter: string, oneTopic: boolean): FetchStart | Problem {
+  const entries = readCursor(cursor, parameter)
   if (entries instanceof Problem) return entries
   if (!oneTopic && entries.some((entry) => entry.topicId === null)) {
     return new Problem('malformed', 'A cursor by hand is of one topic; this address reads more')
@@ -116,7 +120,7 @@ function amountsOf(
   return { recordsMax, bytesMax, bytesMin, waitMs }
 }
 
-function tagsOf(query: Query): ReadonlySet<string> | Problem | null {
+export function tagsOf(query: Query): ReadonlySet<string> | Problem | null {
   const text = query.get('tags')
   if (text === undefined) return null
   const tags = text.split(',')
@@ -147,8 +151,6 @@ function acceptedForm(accept: string | undefined): 'json' | 'lines' | Problem {
   for (const range of accept.split(',')) {
     const type = range.split(';', 1)[0]!.trim().toLowerCase()
     if (type === 'application/json' || type === 'application/*' || type === '*/*') return 'json'
-    if (type === 'text/event-stream')
-      return new Problem('unsupported', 'Event streams are not supported yet: use wait= or follow=true')
   }
-  return new Problem('not-acceptable', 'Records come as application/json or application/x-ndjson')
+  return new Problem('not-acceptable', 'Records come as application/json, application/x-ndjson or text/event-stream')
 }

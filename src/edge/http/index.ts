@@ -1,3 +1,4 @@
 export { createApp } from './app.ts'
 export { openApiText } from './openapi.ts'
 export { type HttpServer, startServer } from './server.ts'
+export type { PushDoor } from './call.ts'

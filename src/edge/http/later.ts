@@ -2,7 +2,6 @@
 // such thing.
 
 const LATER: readonly RegExp[] = [
-  /^\/v1\/ws$/,
   /^\/v1\/groups(?:\/|$)/,
   /^\/v1\/(?:tickets|transactions|schedules|reassignments|keys|access|brokers)(?:\/|$)/,
   /^\/v1\/topics\/[^/]+\/(?:queues|scheduled)(?:\/|$)/,

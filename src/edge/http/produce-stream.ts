@@ -28,13 +28,15 @@ export async function streamProduce(
   call: Call,
   declared: number,
 ): Promise<Response> {
-  const opened = await path.broker.openProduce(asked.request)
-  if (!(opened instanceof ProduceSession)) return path.bodies.refuse(call.request, declared, problemOf(opened))
-  call.connection?.timeout(call.request, 0)
-  const stream = new ProduceStream(path, asked, opened)
   // A body that says its length is on its way; one that does not may be somebody's quiet log.
   const idleMs = declared >= 0 ? path.bodies.bodyMs : path.bodies.uploadIdleMs
   const body = call.request.body === null ? null : path.bodies.pieces(call.request.body)
+  call.connection?.timeout(call.request, 0)
+  const first = body === null ? null : await firstPiece(path, asked, body, idleMs)
+  if (first instanceof Problem) return refused(body, first)
+  const opened = await path.broker.openProduce(asked.request)
+  if (!(opened instanceof ProduceSession)) return refused(body, problemOf(opened))
+  const stream = new ProduceStream(path, asked, opened, first)
   if (!accepts(call.headers, 'application/x-ndjson')) {
     const { outcome, problem } = await stream.run(body, idleMs, null)
     if (problem !== null) return problemAnswer(problem)
@@ -47,6 +49,26 @@ export async function streamProduce(
     lines.fail(error)
   })
   return bodyAnswer(lines.readable, 'application/x-ndjson')
+}
+
+/** Of an upload that would create its topic, what came first: a body that is wrong from the start creates none. */
+async function firstPiece(
+  path: DataPath,
+  asked: ProduceCall,
+  body: Upload,
+  idleMs: number,
+): Promise<Uint8Array | null | Problem> {
+  if (!('kind' in path.broker.routeOf(asked.request.topic))) return null
+  const piece = await body.next(idleMs)
+  if (piece === null || piece instanceof Problem) return piece
+  const trial = linedBody(path, asked, { add: () => {} })
+  const fault = trial.push(piece)
+  return fault !== null && fault.record === 0 ? problemOfFault(fault) : piece
+}
+
+async function refused(body: Upload | null, problem: Problem): Promise<Response> {
+  await body?.drain()
+  return problemAnswer(problem)
 }
 
 async function tellLines(
@@ -69,11 +91,14 @@ class ProduceStream {
   readonly #session: ProduceSession
   readonly #body: LinedBody
   readonly #numbers = new LineNumbers()
+  /** Taken from the upload already. */
+  #first: Uint8Array | null
   #kept = 0
   #linger: ReturnType<typeof setTimeout> | null = null
   #flushedCount = 0
 
-  constructor(path: DataPath, asked: ProduceCall, session: ProduceSession) {
+  constructor(path: DataPath, asked: ProduceCall, session: ProduceSession, first: Uint8Array | null) {
+    this.#first = first
     this.#path = path
     this.#session = session
     this.#body = linedBody(path, asked, this)
@@ -95,11 +120,12 @@ class ProduceStream {
   async #read(body: Upload, idleMs: number, lines: LineStream | null): Promise<Problem | null> {
     const session = this.#session
     for (;;) {
-      const chunk = await body.next(idleMs)
+      const chunk = this.#first ?? (await body.next(idleMs))
+      this.#first = null
       if (chunk instanceof Problem) return chunk
       const fault = chunk === null ? this.#body.end() : this.#body.push(chunk)
       if (fault !== null || session.refusal !== null) {
-        if (chunk !== null) body.giveUp()
+        if (chunk !== null) await body.drain()
         return fault === null || session.refusal !== null ? null : problemOfFault(fault)
       }
       if (chunk === null) return null

@@ -14,6 +14,12 @@ export interface ServerWorld {
   readonly meter: Meter
   /** The Prometheus text. */
   metricsText(): Promise<string>
+  readonly push: SocketDoor
+}
+
+/** Sockets are all of the room that pushes. */
+export interface SocketDoor extends PushDoor {
+  readonly websocket: Bun.WebSocketHandler<never>
 }
 
 export interface HttpServer {
