@@ -8,7 +8,7 @@ import { ByteWriter } from './byte-writer.ts'
 import { PointerSearch } from './json-pointer.ts'
 import { LinedBody } from './lined-body.ts'
 import { plainBytes } from './plain-bytes.ts'
-import { withoutBreaks } from './record-envelope.ts'
+import { withoutBreaks } from './line-breaks.ts'
 import type { RecordParameters } from './record-parameters.ts'
 import type { RecordSink } from './record-sink.ts'
 
