@@ -1,8 +1,8 @@
 // What JSON costs the broker, as ratios of CPU time to what the engine's own JSON costs for the same bytes:
 //
-//   produce   a body of 1 000 records → a batch          to JSON.parse of the body
-//   ndjson    1 000 lines → a batch                      to JSON.parse of each line
-//   fetch     a batch of 1 000 records → an answer       to JSON.stringify of the records as ready objects
+//   produce   a body of 1 000 records → a batch       to JSON.parse of its text, and to decoding and parsing the bytes
+//   ndjson    1 000 lines → a batch                   to JSON.parse of each line's text
+//   fetch     a batch of 1 000 records → an answer    to JSON.stringify of ready objects, and with encoding the text
 //
 // `bun test/bench/json.ts`. Both sides of a ratio run in turns, so that what else the machine does weighs on both.
 
@@ -130,12 +130,11 @@ function measureProduce(shape: string, records: readonly Input[]): Uint8Array {
     if (fault !== null) throw new Error(fault.message)
     return sink.finish()
   }
-  report(
-    'produce / parse',
-    shape,
-    body.length,
-    ratio(produce, () => JSON.parse(text)),
-  )
+  const parse = () => JSON.parse(text)
+  report('produce / parse', shape, body.length, ratio(produce, parse))
+  const decoder = new TextDecoder()
+  const decode = () => JSON.parse(decoder.decode(body))
+  report('produce / decode + parse', shape, body.length, ratio(produce, decode))
   return produce()
 }
 
