@@ -48,12 +48,13 @@ const FLOORS: readonly Floor[] = [
       enters: ['edge/wire', 'edge/config', 'core/broker', 'core/cluster', 'core/record', ...GROUND],
       packages: ['bun', 'node', 'hono', 'zod', '@hono/zod-openapi'],
     },
+    'edge/push': { enters: ['edge/wire', 'core/broker', 'core/record', ...GROUND], packages: ['bun'] },
     'edge/metrics': { enters: ['edge/host', ...GROUND], packages: ['node', 'prom-client'] },
   },
   {
     'edge/cli': {
       enters: [
-        ...['edge/http', 'edge/metrics', 'edge/wire', 'edge/config', 'edge/host'],
+        ...['edge/http', 'edge/push', 'edge/metrics', 'edge/wire', 'edge/config', 'edge/host'],
         ...['core/broker', 'core/cluster', 'core/log', 'core/record', ...GROUND],
       ],
       packages: ['bun', 'node', 'commander', 'prom-client'],

@@ -92,6 +92,18 @@ export const SETTINGS = {
     default: 30_000,
     about: 'how long a buffered body may take, beside a second for each 64 KiB of it',
   },
+  pushConnectionsMax: {
+    schema: whole(1, 1_000_000),
+    argument: 'number',
+    default: 20_000,
+    about: 'WebSockets and event streams open at once',
+  },
+  slowMs: {
+    schema: whole(100, 3_600_000),
+    argument: 'ms',
+    default: 30_000,
+    about: 'how long a WebSocket or event stream may take nothing of what it was sent',
+  },
   drainMs: {
     schema: whole(0, 600_000),
     argument: 'ms',

@@ -244,8 +244,6 @@ forEachTarget((target) => {
     const later: [method: string, path: string][] = [
       ['GET', '/v1/groups'],
       ['PUT', '/v1/groups/g/members/m'],
-      ['GET', '/v1/ws'],
-      ['GET', '/v1/topics/a/records/stream'],
       ['POST', '/v1/records'],
       ['POST', '/v1/transactions'],
       ['PUT', '/v1/topics/a/queues/q'],

@@ -9,6 +9,7 @@ import { Broker } from '../../src/core/broker/index.ts'
 import { type Config, resolveConfig } from '../../src/edge/config.ts'
 import { HostDisk, hostClock, hostCodec, hostMeter, hostRandom } from '../../src/edge/host/index.ts'
 import { createApp, startServer } from '../../src/edge/http/index.ts'
+import { Push } from '../../src/edge/push/index.ts'
 import { BrokerProcess, scratchFolder } from '../e2e/broker-process.ts'
 
 export const BODY_MS = 500
@@ -60,6 +61,19 @@ function startBroker(folder: string): Promise<Broker> {
   })
 }
 
+function pushOf(broker: Broker): Push {
+  return new Push({
+    broker,
+    clock: hostClock,
+    meter: hostMeter(new Registry()),
+    events: { ...quiet, error: (event, fields) => fail([event, fields]) },
+    nodeId: broker.identity.nodeId,
+    connectionsMax: 1_000,
+    slowMs: 30_000,
+    heartbeatMs: 15_000,
+  })
+}
+
 const fail = (error: unknown): never => {
   throw new Error('the app failed', { cause: error })
 }
@@ -76,6 +90,7 @@ async function inProcess(): Promise<Started> {
     uploads: { requestBytesMax, bodyMs, bodyBytesPerS: 64 * 1024, uploadIdleMs },
     lingerMs: 200,
     heartbeatMs: 15_000,
+    push: pushOf(broker),
     metricsText: () => '# HELP naru\n',
     onFailure: fail,
   })
@@ -111,6 +126,7 @@ async function onPort(): Promise<Started> {
   const server = startServer(broker, config(scratch.folder), {
     events,
     meter,
+    push: pushOf(broker),
     metricsText: () => registry.metrics(),
   })
   return {

@@ -22,7 +22,11 @@ import {
 } from '../host/index.ts'
 import { type HttpServer, startServer } from '../http/index.ts'
 import { watchLoop } from '../metrics/index.ts'
+import { Push } from '../push/index.ts'
 import { CommandFailed } from './output.ts'
+
+/** What is pushed to hears something at least so often: less than what proxies take for silence. */
+const HEARTBEAT_MS = 15_000
 
 export function addServeCommand(program: Command): void {
   const command = program
@@ -84,10 +88,11 @@ async function serve(config: Config): Promise<void> {
   process.on('unhandledRejection', (error) => halt('unhandled rejection', error instanceof Error ? error.stack : error))
   const disk = await openDisk(config, events)
   const broker = await startBroker(disk, config, events, meter, halt)
-  const server = startServer(broker, config, { events, meter, metricsText: () => registry.metrics() })
+  const push = startPush(broker, config, events, meter)
+  const server = startServer(broker, config, { events, meter, push, metricsText: () => registry.metrics() })
   const unwatch = watchLoop(meter)
   events.info('listening', { url: server.url, port: server.port })
-  await endOf(server, broker, config, events)
+  await endOf(server, push, broker, config, events)
   unwatch()
   await disk.close()
   events.info('stopped')
@@ -126,6 +131,19 @@ async function startBroker(
   )
 }
 
+function startPush(broker: Broker, config: Config, events: Events, meter: Meter): Push {
+  return new Push({
+    broker,
+    clock: hostClock,
+    meter,
+    events,
+    nodeId: broker.identity.nodeId,
+    connectionsMax: config.pushConnectionsMax,
+    slowMs: config.slowMs,
+    heartbeatMs: HEARTBEAT_MS,
+  })
+}
+
 /** What keeps a broker from starting, and is nobody's bug, is said in a line. */
 async function orRefused<T>(run: () => Promise<T>): Promise<T> {
   try {
@@ -155,7 +173,7 @@ function topicDefaultsOf({ topicDefaults }: Config): Parameters<typeof Broker.st
 }
 
 /** Resolves when the broker has come to its orderly end. A second signal ends it at once. */
-async function endOf(server: HttpServer, broker: Broker, config: Config, events: Events): Promise<void> {
+async function endOf(server: HttpServer, push: Push, broker: Broker, config: Config, events: Events): Promise<void> {
   const signal = await new Promise<string>((resolve) => {
     process.once('SIGTERM', () => resolve('SIGTERM'))
     process.once('SIGINT', () => resolve('SIGINT'))
@@ -164,6 +182,6 @@ async function endOf(server: HttpServer, broker: Broker, config: Config, events:
   process.once('SIGINT', () => process.exit(130))
   events.info('stopping', { signal })
   broker.stopTakingWork()
-  await server.stop(config.drainMs)
+  await Promise.all([push.drain(config.drainMs), server.stop(config.drainMs)])
   await broker.close()
 }

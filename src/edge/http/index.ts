@@ -1,4 +1,3 @@
 export { createApp } from './app.ts'
 export { openApiText } from './openapi.ts'
 export { type HttpServer, startServer } from './server.ts'
-export type { PushDoor } from './call.ts'

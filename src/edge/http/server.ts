@@ -7,6 +7,7 @@ import type { Broker } from '../../core/broker/index.ts'
 import type { Events, Meter } from '../../core/ports/index.ts'
 import type { Config } from '../config.ts'
 import { type App, createApp } from './app.ts'
+import type { PushDoor } from './call.ts'
 import { version } from '../../../package.json'
 
 export interface ServerWorld {
@@ -19,7 +20,7 @@ export interface ServerWorld {
 
 /** Sockets are all of the room that pushes. */
 export interface SocketDoor extends PushDoor {
-  readonly websocket: Bun.WebSocketHandler<never>
+  readonly websocket: Bun.WebSocketHandler<unknown>
 }
 
 export interface HttpServer {
@@ -50,6 +51,7 @@ export function startServer(broker: Broker, config: Config, world: ServerWorld):
     },
     lingerMs: LINGER_MS,
     heartbeatMs: HEARTBEAT_MS,
+    push: world.push,
     metricsText: () => world.metricsText(),
     onFailure(error) {
       world.events.error('request-failed', {
@@ -59,10 +61,10 @@ export function startServer(broker: Broker, config: Config, world: ServerWorld):
       if (error instanceof BrokenInvariant) queueMicrotask(() => raise(error))
     },
   })
-  return listen(app, config)
+  return listen(app, config, world.push)
 }
 
-function listen(app: App, config: Config): HttpServer {
+function listen(app: App, config: Config, { websocket }: SocketDoor): HttpServer {
   const server = Bun.serve({
     hostname: config.host,
     port: config.port,
@@ -75,6 +77,7 @@ function listen(app: App, config: Config): HttpServer {
       : { tls: { cert: readFileSync(config.tlsCert, 'utf8'), key: readFileSync(config.tlsKey, 'utf8') } }),
     fetch: (request, connection) => app.fetch(request, connection),
     error: (error) => app.failed(error),
+    websocket,
   })
   return {
     port: server.port!,

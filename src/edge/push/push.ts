@@ -1,11 +1,10 @@
 // The pushing side of the edge: sockets and event streams over one set of feeds. The HTTP server hands connections over to it; it
 // never sees a request that is not for it.
 
-import { limits } from '../../core/base/index.ts'
+import { BrokenInvariant, limits } from '../../core/base/index.ts'
 import type { Broker } from '../../core/broker/index.ts'
-import type { Clock, Meter } from '../../core/ports/index.ts'
-import { cursorOf, Problem, problemOf } from '../wire/index.ts'
-import { RecordsWriter } from '../wire/records-out.ts'
+import type { Clock, Events, Meter } from '../../core/ports/index.ts'
+import { cursorOf, Problem, problemOf, RecordsWriter } from '../wire/index.ts'
 import { EventStream } from './event-stream.ts'
 import { Feeds } from './feeds.ts'
 import { Flushes } from './flushes.ts'
@@ -25,7 +24,7 @@ export interface PushOptions {
   readonly connectionsMax: number
   readonly slowMs: number
   readonly heartbeatMs: number
-  onFailure(error: unknown): void
+  readonly events: Events
 }
 
 interface SocketData {
@@ -76,7 +75,7 @@ export class Push {
       slowMs,
       monotonicMs: () => clock.monotonic(),
       turn,
-      onFailure: (error) => options.onFailure(error),
+      onFailure: (error) => failed(options.events, error),
     }
     meter.gauge('naru_push_sockets', 'WebSockets open', () => this.#sockets.size)
     meter.gauge('naru_push_streams', 'Event streams open', () => this.#streams.size)
@@ -182,4 +181,14 @@ export class Push {
 
 function streamOf(stream: EventStream): Response {
   return new Response(stream.readable, { headers: EVENT_STREAM_HEADERS })
+}
+
+function failed(events: Events, error: unknown): void {
+  events.error('push-failed', { error: error instanceof Error ? (error.stack ?? error.message) : String(error) })
+  // Outside of the connection, where it stops the process.
+  if (error instanceof BrokenInvariant) queueMicrotask(() => raise(error))
+}
+
+function raise(error: BrokenInvariant): never {
+  throw error
 }

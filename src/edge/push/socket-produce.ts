@@ -7,9 +7,15 @@ import {
   type ProduceRequest,
   ProduceSession,
 } from '../../core/broker/index.ts'
-import { keptMembers, partialProblem, problemOf, problemOfFault, requestKeyOf } from '../wire/index.ts'
-import type { ProduceOp } from '../wire/push-ops.ts'
-import { readJsonBody } from '../wire/records-in.ts'
+import {
+  keptMembers,
+  partialProblem,
+  problemOf,
+  problemOfFault,
+  type ProduceOp,
+  readJsonBody,
+  requestKeyOf,
+} from '../wire/index.ts'
 import { errorMessage } from './messages.ts'
 
 /** What a JSON body is taken for over HTTP too: a repeat may come either way. */

@@ -7,8 +7,17 @@
 
 import { limits } from '../../core/base/index.ts'
 import type { FetchStart } from '../../core/broker/index.ts'
-import { cursorOf, Problem, problemOf, readCursor, readStart } from '../wire/index.ts'
-import { type ClientOp, readOp, type RefusedOp, type SubscribeOp } from '../wire/push-ops.ts'
+import {
+  type ClientOp,
+  cursorOf,
+  Problem,
+  problemOf,
+  readCursor,
+  readOp,
+  readStart,
+  type RefusedOp,
+  type SubscribeOp,
+} from '../wire/index.ts'
 import { Credit } from './credit.ts'
 import {
   answerMessage,

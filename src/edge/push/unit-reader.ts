@@ -12,9 +12,7 @@ import {
   type FetchSlice,
   type Wake,
 } from '../../core/broker/index.ts'
-import { cursorOf, type Problem, type ProblemCode, problemOf } from '../wire/index.ts'
-import { ByteWriter } from '../wire/byte-writer.ts'
-import type { RecordsWriter } from '../wire/records-out.ts'
+import { ByteWriter, cursorOf, type Problem, type ProblemCode, problemOf, type RecordsWriter } from '../wire/index.ts'
 import { Unit } from './unit.ts'
 
 /** Read at a time: whole batches up to this, or one that is larger. */

@@ -33,6 +33,7 @@ export {
   TextLines,
   timestampFault,
 } from './records-in.ts'
+export { type ClientOp, type ProduceOp, readOp, type RefusedOp, type SubscribeOp } from './push-ops.ts'
 export { RecordsWriter, type WriteOptions } from './records-out.ts'
 export { requestKeyOf } from './request-key.ts'
 export { cursorOf } from './session-cursor.ts'
