@@ -35,13 +35,13 @@ export function linesBody(records = JSON_RECORDS): string {
   return Array.from({ length: records }, (_, i) => `${JSON.stringify(orderOf(i))}\n`).join('')
 }
 
-/** A batch just below `bytes`, of records of 100 bytes. */
-export function batchOf(bytes: number): Uint8Array {
+/** A batch just below `bytes`, of records of that size. */
+export function batchOf(bytes: number, recordBytes = 1_000): Uint8Array {
   const builder = new BatchBuilder(hostCodec, bytes)
   const record = new RecordSpans()
-  record.value = raw
-  record.valueEnd = raw.length
-  while (builder.batchBytes + raw.length + 64 < bytes && builder.add(record, 1_800_000_000_000));
+  record.value = new Uint8Array(recordBytes).fill(97)
+  record.valueEnd = recordBytes
+  while (builder.batchBytes + recordBytes + 64 < bytes && builder.add(record, 1_800_000_000_000));
   return builder.finish()
 }
 
