@@ -6,8 +6,8 @@ import type { FetchPosition, FetchSession, FetchSlice } from '../../core/broker/
 import type { ByteWriter, RecordsWriter, WriteOptions } from '../wire/index.ts'
 import type { FetchCall } from './fetch-call.ts'
 
-/** Read ahead of knowing how large the records are, where few are asked for. */
-const GUESSED_RECORD_BYTES = 2 * 1024
+/** What is read beyond the records asked for is checked and thrown away: little enough, and seldom a second read. */
+const READ_AHEAD = 1.125
 const READ_BYTES_MIN = 64 * 1024
 /** Looked at before other requests get their turn. */
 const TURN_BYTES_MAX = 4 * 1024 * 1024
@@ -47,12 +47,14 @@ export class Gathering {
     const start = this.#out.length
     let turnBytes = 0
     while (this.recordCount < bounds.recordsMax && !this.isSpent) {
-      const next = this.#session.next(this.#readBytes(bounds))
-      const slice = next instanceof Promise ? await next : next
-      if (slice === null) {
+      const position = this.#session.ready()
+      if (position === null) {
         if (this.#asked.request.clamp && stepOver(this.#session)) continue
         return
       }
+      const read = this.#session.read(position, this.#readBytes(position, bounds))
+      const slice = read instanceof Promise ? await read : read
+      if (slice === null) continue
       if (slice.bytes.length === 0) return
       if (this.#take(slice, bounds, this.#out.length - start)) return
       turnBytes += slice.bytes.length
@@ -63,9 +65,11 @@ export class Gathering {
     }
   }
 
-  #readBytes({ recordsMax, bytesMax }: GatheringBounds): number {
-    const wanted = (recordsMax - this.recordCount) * GUESSED_RECORD_BYTES
-    return Math.min(bytesMax, Math.max(READ_BYTES_MIN, wanted))
+  /** As many as the records asked for will likely take, by what the partition's records take on average. */
+  #readBytes({ offset, replica }: FetchPosition, { recordsMax, bytesMax }: GatheringBounds): number {
+    if (this.#asked.tags !== null) return bytesMax
+    const likely = replica.live.bytesBetween(offset, offset + recordsMax - this.recordCount) * READ_AHEAD
+    return Math.min(bytesMax, Math.max(READ_BYTES_MIN, Math.ceil(likely)))
   }
 
   /** True: the answer is full. */
