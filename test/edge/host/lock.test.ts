@@ -8,7 +8,8 @@ const folder = mkdtempSync(join(tmpdir(), 'naru-lock-'))
 afterEach(() => rmSync(folder, { recursive: true, force: true }))
 
 const HOLD = `import { lockFolder } from '${join(import.meta.dir, '../../../src/edge/host/lock.ts')}'
-console.log(lockFolder(process.argv[1]).kind)
+globalThis.kept = lockFolder(process.argv[1])
+console.log(kept.kind)
 setInterval(() => {}, 1000)`
 
 test('a second owner is refused by name until the first lets go', () => {
