@@ -192,6 +192,9 @@ export class Leadership {
     const advanced = progress.acknowledged(matchIndex)
     if (progress.state === 'probe' && matchIndex === progress.match) progress.becomeReplicate()
     else if (progress.state === 'snapshot' && progress.match + 1 >= this.#log.firstIndex) progress.becomeReplicate()
+    // It has the snapshot, and the log has moved on meanwhile: another is due.
+    else if (progress.state === 'snapshot' && progress.match >= progress.snapshotIndex)
+      progress.becomeProbe(progress.match + 1)
     if (advanced) this.#advanceCommit()
     this.#tellTransferee()
   }

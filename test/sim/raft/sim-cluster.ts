@@ -1,10 +1,11 @@
 // All replicas of one world, the network between them, and the questions that faults and phases ask of the whole.
 
-import { majorityOf, type Message, nodeIdOf, type ReplicaId, replicaIdOf } from '../../../src/core/raft/index.ts'
+import { majorityOf, nodeIdOf, type ReplicaId, replicaIdOf } from '../../../src/core/raft/index.ts'
 import { Network } from '../network.ts'
 import { SimRandom } from '../random.ts'
 import { World } from '../world.ts'
 import { Checker } from './checker.ts'
+import { describeMessage } from './describe.ts'
 import { type Packet, SimReplica, type Surroundings } from './sim-replica.ts'
 import type { Swarm } from './swarm.ts'
 
@@ -101,7 +102,7 @@ export class SimCluster {
     const { message } = packet
     this.network.send(nodeIdOf(from), nodeIdOf(message.to), packet)
     this.#mix(message.kind.length * 64 + nodeIdOf(message.to))
-    this.#print?.(`${clock(this.world.now)} ${from.padEnd(5)} ${''.padEnd(39)} → ${describe(message)}`)
+    this.#print?.(`${clock(this.world.now)} ${from.padEnd(5)} ${''.padEnd(39)} → ${describeMessage(message)}`)
   }
 
   #trace(replica: SimReplica, event: string): void {
@@ -134,38 +135,4 @@ function clock(ms: number): string {
 
 function pad(value: number): string {
   return String(value).padEnd(5)
-}
-
-export function describe(message: Message): string {
-  const head = `${message.to} ${message.kind} T${message.term}`
-  switch (message.kind) {
-    case 'pre-vote':
-    case 'vote':
-      return `${head} last ${message.lastIndex}/T${message.lastTerm}`
-    case 'pre-vote-reply':
-    case 'vote-reply':
-      return `${head} ${message.granted ? 'granted' : 'refused'}`
-    case 'append': {
-      const { entries, prevIndex, prevTerm, commit } = message
-      const carried = entries.map((entry) => `${entry.index}/T${entry.term}`).join(' ')
-      return `${head} prev ${prevIndex}/T${prevTerm} [${carried}] commit ${commit}`
-    }
-    case 'append-reply':
-      return `${head} match ${message.matchIndex}`
-    case 'append-refused':
-      return `${head} prev ${message.prevIndex} hint ${message.hintIndex}/T${message.hintTerm}`
-    case 'heartbeat':
-      return `${head} commit ${message.commit} round ${message.round}`
-    case 'heartbeat-reply':
-      return `${head} round ${message.round}`
-    case 'install':
-      return `${head} snapshot ${message.head.index}/T${message.head.term}`
-    case 'follow':
-      return `${head} last ${message.lastIndex}${message.mending ? ' mending' : ''}`
-    case 'leader-hint':
-      return `${head} ${message.leader ?? 'unknown'}`
-    case 'timeout-now':
-    case 'newer-term':
-      return head
-  }
 }
