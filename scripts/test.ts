@@ -9,6 +9,8 @@ import { join } from 'node:path'
 const ROOT = join(import.meta.dir, '..')
 const BINARY = join(ROOT, 'dist/naru')
 
+const SHOWN_CHARS_MAX = 20_000
+
 interface Step {
   name: string
   command: string[]
@@ -38,17 +40,24 @@ const STATIC: readonly Step[] = [
   },
 ]
 
-const UNIT: Step = { name: 'unit tests', command: ['bun', 'test', ...testFolders((name) => name !== 'e2e')] }
+/** Each file in a world of its own; files share the cores. */
+const TEST = ['bun', 'test', '--parallel=2', '--only-failures']
+/** Brokers under load and crash are slow where cores are few; each test says so itself, this is for the rest. */
+const TEST_MS_MAX = '--timeout=20000'
+
+const UNIT: Step = {
+  name: 'unit tests',
+  command: [...TEST, TEST_MS_MAX, ...testFolders(['core', 'edge', 'sim', 'tidy.test.ts'])],
+}
 const BUILD: Step = { name: 'build', command: script('build.ts') }
 const BUILT: Step = {
   name: 'conformance and end to end, on the executable',
-  command: ['bun', 'test', ...testFolders((name) => name === 'e2e' || name === 'conformance')],
+  command: [...TEST, TEST_MS_MAX, ...testFolders(['conformance', 'e2e'])],
   env: { NARU_BINARY: BINARY },
 }
 
-function testFolders(wanted: (name: string) => boolean): string[] {
-  const names = ['conformance', 'core', 'e2e', 'edge', 'scripts', 'sim', 'tidy.test.ts']
-  return names.filter((name) => wanted(name) && existsSync(join(ROOT, 'test', name))).map((name) => `./test/${name}`)
+function testFolders(names: readonly string[]): string[] {
+  return names.filter((name) => existsSync(join(ROOT, 'test', name))).map((name) => `./test/${name}`)
 }
 
 async function run({ name, command, env = {} }: Step): Promise<Outcome> {
@@ -66,9 +75,13 @@ async function run({ name, command, env = {} }: Step): Promise<Outcome> {
   const ok = code === 0 && (!isTests || (counted !== null && counted.passed > 0))
   const figures = counted === null ? '' : `  ${counted.passed} passed, ${counted.failed} failed`
   console.log(`${ok ? 'ok  ' : 'FAIL'}  ${name}  ${((performance.now() - started) / 1000).toFixed(1)} s${figures}`)
-  if (!ok) console.log(`${out}${err}`.trimEnd())
+  if (!ok) console.log(tailOf(`${out}${err}`))
   if (counted === null) return ok ? { passed: 1, failed: 0 } : { passed: 0, failed: 1 }
   return ok ? counted : { passed: counted.passed, failed: Math.max(counted.failed, 1) }
+}
+
+function tailOf(output: string): string {
+  return output.length <= SHOWN_CHARS_MAX ? output.trimEnd() : `…${output.slice(-SHOWN_CHARS_MAX).trimEnd()}`
 }
 
 /** From bun's closing lines, ` 12 pass` and ` 0 fail`. */

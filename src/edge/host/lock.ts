@@ -3,7 +3,8 @@
 // The operating system must drop the lock by itself when the owner is killed, and no process id may be mistaken for another,
 // so it is a lock on an open file, not the existence of one. Bun offers none directly; SQLite takes exactly such a lock on every
 // platform we build for (record locks on Linux and macOS, LockFileEx on Windows) and also sees a second owner inside this
-// process. The lock lasts as long as what `lockFolder` returned is kept. The database stays empty. Who holds the lock is written beside it, only to name them in the refusal.
+// process. The database stays empty. Who holds the lock is written beside it, only to name them in the refusal. The lock lasts
+// as long as what `lockFolder` returned is kept: a forgotten one is let go with the garbage.
 
 import { Database, SQLiteError } from 'bun:sqlite'
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
