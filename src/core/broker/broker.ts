@@ -9,20 +9,20 @@ import type { ClusterCommand, ClusterImage, TopicDefaults } from '../cluster/ind
 import { DataFolder, type DataFolderIdentity, DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
 import type { Clock, Codec, Disk, Events, Meter, Random } from '../ports/index.ts'
 import { BatchBuilder, type BatchCompression } from '../record/index.ts'
-import { type FetchPosition, FetchSession } from './fetch.ts'
-import { type FetchRequest, staleTopic, startOf, untilOf } from './fetch-request.ts'
+import { FetchSession } from './fetch.ts'
+import { type FetchPosition, type FetchRequest, positionOf, staleTopic } from './fetch-request.ts'
 import { HeldRequest, KeysUnderWay } from './idempotency.ts'
 import { Maintenance } from './maintenance.ts'
 import { Metadata, type MetadataReply } from './metadata.ts'
 import { ProduceSession } from './produce.ts'
 import { admitBatches, appendBatches } from './produce-batches.ts'
-import type { ProduceOutcome, ProduceRequest } from './produce-request.ts'
+import type { ProduceOutcome, ProduceRequest, RequestKey } from './produce-request.ts'
 import { type NewProducer, ProducerIds } from './producer-ids.ts'
 import type { FetchRefusal, PlaceRefusal, ProduceRefusal } from './refusal.ts'
 import { type Replica, Replicas } from './replicas.ts'
 import { TopicRoute } from './routing.ts'
 import { Timers } from './timers.ts'
-import { Waiting } from './waiting.ts'
+import { type Wake, Waiting } from './waiting.ts'
 
 export interface BrokerOptions {
   disk: Disk
@@ -34,6 +34,8 @@ export interface BrokerOptions {
   settings: BrokerSettings
   /** A failed sync, or another state in which going on could acknowledge what is not kept. Does not return in earnest. */
   halt: (why: string, error: unknown) => void
+  /** The metadata is snapshotted when its log has grown by so much; 16 MiB. */
+  metadataSnapshotBytes?: number
 }
 
 export interface BrokerSettings {
@@ -54,6 +56,12 @@ export interface BrokerStatus {
   diskLow: boolean
   damagedPartitions: number
 }
+
+const METADATA_SNAPSHOT_BYTES = 16 << 20
+/** What a batch is built in is kept for the next one, but not what a few large requests left behind. */
+const BUILDERS_KEPT = 64
+const LARGE_BUILDERS_KEPT = 8
+const BUILDER_BYTES_SMALL = 128 * 1024
 
 export class Broker {
   readonly waiting: Waiting
@@ -92,7 +100,8 @@ export class Broker {
     const folder = await DataFolder.open({ disk, codec, random, events }, {}, settings.foreignFiles)
     this.#identity = folder.identity
     const world: LogWorld = { disk, codec, clock, events, commits: this.#commits, space: this.#space }
-    this.#metadata = await Metadata.open(world, random, settings.topicDefaults, halt)
+    const { metadataSnapshotBytes = METADATA_SNAPSHOT_BYTES } = this.#options
+    this.#metadata = await Metadata.open(world, random, settings.topicDefaults, metadataSnapshotBytes, halt)
     this.#producerIds = new ProducerIds(this.#metadata)
     this.#replicas = new Replicas({
       world,
@@ -141,13 +150,16 @@ export class Broker {
     this.waiting.close()
   }
 
-  /** After `stopTakingWork`, when no request is under way: syncs and closes everything. */
+  /**
+   * After `stopTakingWork`: syncs and closes everything. What is under way still is answered, produce with `closing`. The
+   * metadata goes first, for as long as it changes it opens replicas.
+   */
   async close(): Promise<void> {
     if (this.#phase !== 'closing') this.stopTakingWork()
     await this.#maintenance.close()
     this.#timers.close()
-    await this.#replicas.close()
     await this.#metadata.close()
+    await this.#replicas.close()
     await this.#commits.idle()
   }
 
@@ -155,7 +167,13 @@ export class Broker {
 
   /** Decides a command; resolves once it is committed and the replicas have followed. */
   async submit(command: ClusterCommand): Promise<MetadataReply> {
-    return this.#phase === 'ready' ? this.#metadata.submit(command) : { kind: 'closing' }
+    if (this.#phase !== 'ready') return { kind: 'closing' }
+    return this.#space.isLow && this.#makesPartitions(command) ? { kind: 'no-space' } : this.#metadata.submit(command)
+  }
+
+  #makesPartitions(command: ClusterCommand): boolean {
+    if (command.kind === 'create-topic') return this.image.topicNamed(command.name) === null
+    return command.kind === 'add-partitions'
   }
 
   /** A new identity for a producer that numbers its batches. */
@@ -178,6 +196,7 @@ export class Broker {
     partition: number,
     beforeOffset: number,
   ): Promise<FetchRefusal | { logStartOffset: number }> {
+    if (this.#phase !== 'ready') return { kind: 'closing' }
     const route = this.routeOf(topic)
     if (!(route instanceof TopicRoute)) return route
     if (isInternalName(topic)) return { kind: 'internal-topic', topic }
@@ -187,8 +206,8 @@ export class Broker {
     if (beforeOffset > highWatermark) {
       return { kind: 'beyond-end', topic, partition, offset: beforeOffset, highWatermark }
     }
-    await replica.live.trim(beforeOffset)
-    return { logStartOffset: replica.live.startOffset }
+    if ((await replica.live.trim(beforeOffset)) === 'trimmed') return { logStartOffset: replica.live.startOffset }
+    return replica.isRemoved ? { kind: 'unknown-topic', topic, recentlyDeleted: true } : { kind: 'closing' }
   }
 
   // --- produce ---------------------------------------------------------------------------------------------------------
@@ -199,10 +218,18 @@ export class Broker {
     const route = this.routeOf(request.topic)
     if (!(route instanceof TopicRoute)) return this.#createFor(request, route)
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
+    return this.#openOn(route, request, false)
+  }
+
+  #openOn(
+    route: TopicRoute,
+    request: ProduceRequest,
+    created: boolean,
+  ): ProduceSession | ProduceRefusal | Promise<ProduceSession | ProduceRefusal> {
     const refusal = route.acksRefusal(request.acks)
     if (refusal !== null) return refusal
-    if (request.idempotency === null) return this.#sessionOn(route, request, false)
-    return this.#sessionUnderKey(route, request, false)
+    if (request.idempotency === null) return this.#sessionOn(route, request, created, null)
+    return this.#sessionUnderKey(route, { ...request, idempotency: request.idempotency }, created)
   }
 
   /** Stored bytes: one or more batches for one partition, admitted all or none, appended in order. */
@@ -218,7 +245,7 @@ export class Broker {
     if (replica === undefined) return unknownPartition(route, request.partition)
     return (
       route.acksRefusal(request.acks) ??
-      admitBatches(bytes, this.codec) ??
+      admitBatches(bytes, this.codec, route.config.recordBytesMax) ??
       this.appendRefusal(replica) ??
       appendBatches(this, route, replica, request, bytes)
     )
@@ -236,21 +263,30 @@ export class Broker {
     }
     const route = this.routeOf(request.topic)
     if (!(route instanceof TopicRoute)) return this.#phase === 'ready' ? route : { kind: 'closing' }
-    const created = reply.kind === 'created'
-    return request.idempotency === null
-      ? this.#sessionOn(route, request, created)
-      : this.#sessionUnderKey(route, request, created)
+    return this.#openOn(route, request, reply.kind === 'created')
   }
 
-  async #sessionUnderKey(route: TopicRoute, request: ProduceRequest, created: boolean): Promise<ProduceSession> {
-    const release = await this.#keysUnderWay.enter(route.topic.id, request.idempotency!.keyHash)
-    const session = this.#sessionOn(route, request, created)
+  async #sessionUnderKey(
+    { topic }: TopicRoute,
+    request: ProduceRequest & { idempotency: RequestKey },
+    created: boolean,
+  ): Promise<ProduceSession | ProduceRefusal> {
+    const { keyHash } = request.idempotency
+    const release = await this.#keysUnderWay.enter(topic.id, keyHash)
+    // The topic may have changed meanwhile: the same key is held against one picture of it at a time.
+    const route = this.#phase === 'ready' ? this.routeOf(request.topic) : ({ kind: 'closing' } as const)
+    const held = route instanceof TopicRoute ? await HeldRequest.committed(route.replicas, keyHash) : route
+    if (!(route instanceof TopicRoute) || !(held instanceof HeldRequest) || route.topic.id !== topic.id) {
+      release()
+      if ('kind' in held) return held
+      return this.openProduce(request)
+    }
+    const session = this.#sessionOn(route, request, created, held)
     session.onEnd = release
     return session
   }
 
-  #sessionOn(route: TopicRoute, request: ProduceRequest, created: boolean): ProduceSession {
-    const held = request.idempotency === null ? null : new HeldRequest(route.replicas, request.idempotency.keyHash)
+  #sessionOn(route: TopicRoute, request: ProduceRequest, created: boolean, held: HeldRequest | null): ProduceSession {
     const frozen = held !== null && held.partitionCount < route.replicas.length
     const routed = frozen
       ? new TopicRoute(route.topic, this.#options.settings.topicDefaults.config, route.replicas, held.partitionCount)
@@ -275,7 +311,8 @@ export class Broker {
   }
 
   giveBuilder(builder: BatchBuilder): void {
-    if (this.#builders.length < 64) this.#builders.push(builder)
+    const isSmall = builder.capacityBytes <= BUILDER_BYTES_SMALL
+    if (this.#builders.length < (isSmall ? BUILDERS_KEPT : LARGE_BUILDERS_KEPT)) this.#builders.push(builder)
   }
 
   nextSticky(): number {
@@ -286,7 +323,7 @@ export class Broker {
     return this.#space.isLow ? replica.diskLow() : null
   }
 
-  advanced(replica: Replica, deadlineMs: number): Promise<unknown> {
+  advanced(replica: Replica, deadlineMs: number): Promise<Wake> {
     return this.waiting.wait([replica.room], deadlineMs, () => {})
   }
 
@@ -323,19 +360,13 @@ export class Broker {
         request.partition === null ? route.replicas : route.replicas.slice(request.partition, request.partition + 1)
       if (replicas.length === 0) return unknownPartition(route, request.partition!)
       for (const replica of replicas) {
-        const offset = await startOf(route.topic, replica, request.start, request.clamp)
-        if (typeof offset !== 'number') return offset
-        const untilOffset = await untilOf(route.topic, replica, request.until)
-        positions.push({ topic: route.topic, replica, offset, untilOffset, problem: null })
+        const position = await positionOf(route.topic, replica, request)
+        if (!('replica' in position)) return position
+        positions.push(position)
       }
     }
     const picksUpNew = request.partition === null && request.until === null
-    return new FetchSession(
-      this,
-      positions,
-      routes.map((route) => route.topic.id),
-      picksUpNew,
-    )
+    return new FetchSession(this, positions, routes, picksUpNew)
   }
 }
 

@@ -34,8 +34,37 @@ export interface CursorEntry {
   epoch: number | null
 }
 
+/** A place that moves: `offset` is the next to be read, advanced by the reader of the bytes. */
+export interface FetchPosition {
+  readonly topic: TopicImage
+  readonly replica: Replica
+  offset: number
+  /** Exclusive; infinite for none. */
+  untilOffset: number
+  /** Set when this partition cannot be read on; the others go on. */
+  problem: FetchRefusal | null
+}
+
+/** Where a request stands in one partition, or why it cannot. The topic may be deleted while a time is looked up. */
+export async function positionOf(
+  topic: TopicImage,
+  replica: Replica,
+  request: FetchRequest,
+): Promise<FetchPosition | FetchRefusal> {
+  const gone: FetchRefusal = { kind: 'unknown-topic', topic: topic.name, recentlyDeleted: true }
+  try {
+    const offset = await startOf(topic, replica, request.start, request.clamp)
+    if (typeof offset !== 'number') return offset
+    const untilOffset = await untilOf(topic, replica, request.until)
+    return replica.isRemoved ? gone : { topic, replica, offset, untilOffset, problem: null }
+  } catch (error) {
+    if (replica.isRemoved) return gone
+    throw error
+  }
+}
+
 /** Where a request starts in one partition, or why it cannot. Looking up a time may have to read the disk. */
-export async function startOf(
+async function startOf(
   topic: TopicImage,
   replica: Replica,
   start: FetchStart,
@@ -69,7 +98,7 @@ export async function startOf(
   }
 }
 
-export async function untilOf(topic: TopicImage, replica: Replica, until: FetchUntil | null): Promise<number> {
+async function untilOf(topic: TopicImage, replica: Replica, until: FetchUntil | null): Promise<number> {
   if (until === null) return Infinity
   const { live } = replica
   switch (until.kind) {

@@ -3,23 +3,10 @@
 // pushes and stored-bytes reads differ only in who waits and in what the bytes are turned into.
 
 import { limits, type TopicId, unreachable } from '../base/index.ts'
-import type { TopicImage } from '../cluster/index.ts'
 import type { LogRead } from '../log/index.ts'
-import type { FetchRefusal } from './refusal.ts'
-import type { Replica } from './replicas.ts'
+import type { FetchPosition } from './fetch-request.ts'
 import type { TopicRoute } from './routing.ts'
 import type { Wake, Waiting } from './waiting.ts'
-
-/** A place that moves: `offset` is the next to be read, advanced by the reader of the bytes. */
-export interface FetchPosition {
-  readonly topic: TopicImage
-  readonly replica: Replica
-  offset: number
-  /** Exclusive; infinite for none. */
-  untilOffset: number
-  /** Set when this partition cannot be read on; the others go on. */
-  problem: FetchRefusal | null
-}
 
 export interface FetchSlice {
   position: FetchPosition
@@ -39,15 +26,19 @@ export class FetchSession {
   readonly positions: FetchPosition[]
   readonly #host: FetchHost
   readonly #picksUpNew: boolean
-  readonly #routes: (TopicRoute | null)[]
+  /** What `positions` were made of. */
+  readonly #routes: TopicRoute[]
+  /** Of all rooms together when they were last looked at. */
+  #wakesSeen: number
   #turn = 0
   #cancelWait: (() => void) | null = null
 
-  constructor(host: FetchHost, positions: FetchPosition[], topicIds: readonly TopicId[], picksUpNew: boolean) {
+  constructor(host: FetchHost, positions: FetchPosition[], routes: readonly TopicRoute[], picksUpNew: boolean) {
     this.#host = host
     this.positions = positions
     this.#picksUpNew = picksUpNew
-    this.#routes = topicIds.map((id) => host.route(id))
+    this.#routes = [...routes]
+    this.#wakesSeen = wakesOf(positions)
   }
 
   /** Whether every partition has been read up to its high watermark, or to where the read is bound to end. */
@@ -64,7 +55,7 @@ export class FetchSession {
 
   /** Stored bytes waiting between the positions and their ends, roughly: what `minBytes` is held against. */
   availableBytes(): number {
-    this.#pickUpNew()
+    this.#look()
     let bytes = 0
     for (const p of this.positions) if (p.problem === null) bytes += p.replica.live.bytesBetween(p.offset, endOf(p))
     return bytes
@@ -81,14 +72,11 @@ export class FetchSession {
 
   /** Whose turn it is, for readers that look before they read. It stays so until that is read. */
   ready(): FetchPosition | null {
-    this.#pickUpNew()
+    this.#look()
     const count = this.positions.length
     for (let i = 0; i < count; i++) {
       const at = (this.#turn + i) % count
       const position = this.positions[at]!
-      if (position.problem === null && position.replica.isRemoved) {
-        position.problem = { kind: 'unknown-topic', topic: position.topic.name, recentlyDeleted: true }
-      }
       if (position.problem !== null || position.offset >= endOf(position)) continue
       this.#turn = at
       return position
@@ -100,19 +88,36 @@ export class FetchSession {
   read(position: FetchPosition, bytesMax: number): FetchSlice | null | Promise<FetchSlice | null> {
     this.#turn = (this.#turn + 1) % this.positions.length
     const read = position.replica.live.read(position.offset, Math.min(bytesMax, limits.FETCH_BYTES_MAX))
-    return read instanceof Promise ? read.then((late) => this.#sliceOf(position, late)) : this.#sliceOf(position, read)
+    return read instanceof Promise ? this.#late(position, read) : this.#sliceOf(position, read)
+  }
+
+  /** A read off the loop may find its files gone, when the topic is deleted meanwhile. */
+  async #late(position: FetchPosition, reading: Promise<LogRead>): Promise<FetchSlice | null> {
+    try {
+      const read = await reading
+      if (!noteRemoved(position)) return this.#sliceOf(position, read)
+    } catch (error) {
+      if (!noteRemoved(position)) throw error
+    }
+    return null
   }
 
   /** Another session over the same partitions, each at its place in `offsets`. */
   fork(offsets: readonly number[]): FetchSession {
     const positions = this.positions.map((position, i) => ({ ...position, offset: offsets[i] ?? 0 }))
-    const session = new FetchSession(this.#host, positions, [], this.#picksUpNew)
-    session.#routes.push(...this.#routes)
+    const session = new FetchSession(this.#host, positions, this.#routes, this.#picksUpNew)
+    session.#wakesSeen = this.#wakesSeen
     return session
   }
 
-  /** Parks until a partition advances. `deadlineMs` is monotonic; infinite for none. */
+  /**
+   * Parks until a partition advances, and not at all when one has since it was last looked at, or none can advance any more:
+   * a problem says why. `deadlineMs` is monotonic; infinite for none.
+   */
   wait(deadlineMs: number): Promise<Wake> {
+    if (wakesOf(this.positions) !== this.#wakesSeen || this.positions.every((p) => p.problem !== null)) {
+      return Promise.resolve('advanced')
+    }
     const rooms = this.positions.filter((p) => p.problem === null).map((p) => p.replica.room)
     return this.#host.waiting.wait(rooms, deadlineMs, (cancel) => {
       this.#cancelWait = cancel
@@ -157,12 +162,15 @@ export class FetchSession {
     }
   }
 
-  /** Partitions added while the session is open are read from their first record. */
+  /** Notes which topics are gone. Partitions added while the session is open are read from their first record. */
+  #look(): void {
+    if (this.#picksUpNew) this.#pickUpNew()
+    for (const position of this.positions) noteRemoved(position)
+    this.#wakesSeen = wakesOf(this.positions)
+  }
+
   #pickUpNew(): void {
-    if (!this.#picksUpNew) return
-    for (let i = 0; i < this.#routes.length; i++) {
-      const known = this.#routes[i]
-      if (known === null || known === undefined) continue
+    for (const [i, known] of this.#routes.entries()) {
       const route = this.#host.route(known.topic.id)
       if (route === known || route === null) continue
       this.#routes[i] = route
@@ -171,6 +179,18 @@ export class FetchSession {
       }
     }
   }
+}
+
+function noteRemoved(position: FetchPosition): boolean {
+  const { replica, topic } = position
+  if (replica.isRemoved) position.problem ??= { kind: 'unknown-topic', topic: topic.name, recentlyDeleted: true }
+  return replica.isRemoved
+}
+
+function wakesOf(positions: readonly FetchPosition[]): number {
+  let count = 0
+  for (const { replica } of positions) count += replica.room.wakeCount
+  return count
 }
 
 function endOf(position: FetchPosition): number {

@@ -14,7 +14,24 @@ export class HeldRequest {
   readonly spread: number
   readonly #byPartition = new Map<number, HeldKey>()
 
-  constructor(replicas: readonly Replica[], keyHash: Uint8Array) {
+  /**
+   * What is held once all of it is committed: a repeat is answered with nothing that may yet be lost. Nobody appends under
+   * the key meanwhile.
+   */
+  static async committed(
+    replicas: readonly Replica[],
+    keyHash: Uint8Array,
+  ): Promise<HeldRequest | { kind: 'loading' }> {
+    for (;;) {
+      if (replicas.some(({ live }) => live.isLoading)) return { kind: 'loading' }
+      const held = new HeldRequest(replicas, keyHash)
+      const commits = held.#commits(replicas)
+      if (commits.length === 0) return held
+      await Promise.all(commits)
+    }
+  }
+
+  private constructor(replicas: readonly Replica[], keyHash: Uint8Array) {
     this.spread = readU32(keyHash, 0)
     let partitionCount = replicas.length
     for (const replica of replicas) {
@@ -25,6 +42,16 @@ export class HeldRequest {
     }
     this.partitionCount = partitionCount
     this.isHeld = this.#byPartition.size > 0
+  }
+
+  #commits(replicas: readonly Replica[]): Promise<unknown>[] {
+    const commits: Promise<unknown>[] = []
+    for (const replica of replicas) {
+      const held = this.#byPartition.get(replica.partition)
+      const commit = held === undefined ? 'committed' : replica.whenCommitted(held.ranges.at(-1)!.lastOffset)
+      if (commit !== 'committed') commits.push(commit)
+    }
+    return commits
   }
 
   holds(replica: Replica, ordinal: number): boolean {

@@ -1,6 +1,6 @@
 export { Broker, type BrokerOptions, type BrokerSettings, type BrokerStatus } from './broker.ts'
-export { type FetchPosition, FetchSession, type FetchSlice } from './fetch.ts'
-export type { CursorEntry, FetchRequest, FetchStart, FetchUntil } from './fetch-request.ts'
+export { FetchSession, type FetchSlice } from './fetch.ts'
+export type { CursorEntry, FetchPosition, FetchRequest, FetchStart, FetchUntil } from './fetch-request.ts'
 export { ProduceSession } from './produce.ts'
 export type { AppendedBatch, ProduceOutcome, ProduceRequest, RequestKey } from './produce-request.ts'
 export type { FetchRefusal, PartitionResult, PlaceRefusal, ProduceRefusal } from './refusal.ts'

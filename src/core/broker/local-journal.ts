@@ -10,8 +10,10 @@ import type { Journal, JournalAppended, JournalListener, JournalRefusal } from '
 import {
   BatchAttribute,
   BatchBuilder,
+  baseOffsetOf,
   batchBytesOf,
   isControl,
+  lastOffsetOf,
   RecordAttribute,
   RecordReader,
   RecordSpans,
@@ -38,6 +40,7 @@ export class LocalJournal implements Journal, LogListener {
   readonly #builder: BatchBuilder
   readonly #spans = new RecordSpans()
   #listener: JournalListener | null = null
+  #saving: Promise<unknown> = Promise.resolve()
 
   private constructor(folder: string, log: Log, world: LogWorld) {
     this.#folder = folder
@@ -86,7 +89,10 @@ export class LocalJournal implements Journal, LogListener {
 
   async read(from: number, upTo: number, visit: (record: Uint8Array, offset: number) => void): Promise<void> {
     const reader = new RecordReader()
+    let reached = from
     await this.#log.scan(from, upTo, (bytes, at) => {
+      if (baseOffsetOf(bytes, at) > reached) throw unreadable(this.#folder, reached)
+      reached = lastOffsetOf(bytes, at) + 1
       if (isControl(bytes, at)) return
       assert(reader.open(bytes, at, this.#world.codec), 'a checked batch can be read')
       for (let record = reader.next(); record !== null; record = reader.next()) {
@@ -95,6 +101,7 @@ export class LocalJournal implements Journal, LogListener {
         }
       }
     })
+    if (reached < upTo) throw unreadable(this.#folder, reached)
   }
 
   /** The newest snapshot that is whole; a damaged one is reported and the one before it taken. */
@@ -117,8 +124,14 @@ export class LocalJournal implements Journal, LogListener {
     return 0
   }
 
-  async saveSnapshot(nextOffset: number, records: Iterable<Uint8Array>): Promise<'saved' | 'disk-full'> {
-    const { disk, clock } = this.#world
+  saveSnapshot(nextOffset: number, records: Iterable<Uint8Array>): Promise<'saved' | 'disk-full'> {
+    const saving = this.#save(nextOffset, records)
+    this.#saving = saving.catch(() => {})
+    return saving
+  }
+
+  async #save(nextOffset: number, records: Iterable<Uint8Array>): Promise<'saved' | 'disk-full'> {
+    const { disk, clock, commits } = this.#world
     const path = `${this.#folder}/${String(nextOffset).padStart(20, '0')}.snapshot`
     const beside = `${path}.new`
     const file = disk.open(beside, 'create')
@@ -145,10 +158,10 @@ export class LocalJournal implements Journal, LogListener {
       if (isNoSpace(error)) return 'disk-full'
       throw error
     }
-    await disk.sync([file])
+    await commits.syncNow([file], [])
     file.close()
     disk.rename(beside, path)
-    await disk.syncFolder(this.#folder)
+    await commits.syncNow([], [this.#folder])
     // The snapshot is durable: what it stands for may go, all but the snapshot before it.
     await this.#log.trim(nextOffset)
     for (const older of this.#snapshots().slice(0, -2)) disk.remove(`${this.#folder}/${older.name}`)
@@ -156,6 +169,7 @@ export class LocalJournal implements Journal, LogListener {
   }
 
   async close(): Promise<void> {
+    await this.#saving
     await this.#log.close()
   }
 
@@ -233,6 +247,10 @@ class ListenerRelay implements LogListener {
   onRefused(from: number): void {
     this.next?.onRefused(from)
   }
+}
+
+function unreadable(folder: string, offset: number): StartRefused {
+  return new StartRefused(`the log in ${folder} cannot be read at offset ${offset}; restore the folder from a backup`)
 }
 
 function damageText({ path, offset, detail }: Damage): string {

@@ -20,7 +20,6 @@ import type { Random } from '../ports/index.ts'
 import { LocalJournal } from './local-journal.ts'
 
 const FOLDER = 'metadata'
-const SNAPSHOT_BYTES = 16 << 20
 
 export type MetadataReply =
   | ClusterReply
@@ -48,6 +47,7 @@ export class Metadata {
     world: LogWorld,
     random: Random,
     defaults: TopicDefaults,
+    snapshotBytes: number,
     halt: (why: string, error: unknown) => void,
   ): Promise<Metadata> {
     const journal = await LocalJournal.open(FOLDER, world)
@@ -65,7 +65,7 @@ export class Metadata {
       records: clusterRecords,
       journal,
       clock: world.clock,
-      snapshotBytes: SNAPSHOT_BYTES,
+      snapshotBytes,
       onCommitted: (image) => metadata.#onCommitted(image),
       onFailed: (error) => halt('the metadata could not be loaded again', error),
     })
@@ -91,7 +91,8 @@ export class Metadata {
         await this.#followed
         return submitted.reply
       case 'refused':
-        return submitted.reason === 'disk-full' ? { kind: 'no-space' } : { kind: 'closing' }
+        // It is loading again only after the disk had no room for what came before.
+        return submitted.reason === 'closed' ? { kind: 'closing' } : { kind: 'no-space' }
       case 'lost':
         return submitted.outcome === 'none' ? { kind: 'no-space' } : { kind: 'unknown-outcome' }
     }

@@ -1,22 +1,28 @@
 // Produce of stored bytes: one or more batches for one partition, kept as sent. All are admitted before the first is
-// appended; they are appended in order up to the first refusal.
+// appended; they are appended in order up to the first refusal, and each is answered for by its own commit.
 
 import { limits } from '../base/index.ts'
 import type { Codec } from '../ports/index.ts'
-import { admitBatch, batchBytesOf } from '../record/index.ts'
+import { admitBatch, batchBytesOf, recordCountOf } from '../record/index.ts'
 import type { ProduceHost, ProduceOutcome, ProduceRequest } from './produce-request.ts'
-import { type PartitionResult, type ProduceRefusal, produceRefusalOf } from './refusal.ts'
+import { joinResults, type PartitionResult, type ProduceRefusal, produceRefusalOf } from './refusal.ts'
 import type { Replica } from './replicas.ts'
 import type { TopicRoute } from './routing.ts'
 
-export function admitBatches(bytes: Uint8Array, codec: Codec): ProduceRefusal | null {
+export function admitBatches(bytes: Uint8Array, codec: Codec, recordBytesMax: number): ProduceRefusal | null {
   let batch = 0
   for (let at = 0; at < bytes.length; batch++) {
-    const fault = admitBatch(bytes, at, bytes.length, codec)
+    const fault = admitBatch(bytes, at, bytes.length, codec, recordBytesMax)
     if (fault !== null) return { kind: 'bad-batch', fault, batch }
     at += batchBytesOf(bytes, at)
   }
   return batch > 0 ? null : { kind: 'bad-batch', fault: { kind: 'cut', detail: 'the body is empty' }, batch: 0 }
+}
+
+interface Append {
+  result: PartitionResult
+  firstRecord: number
+  fate: 'unknown' | 'committed' | 'disk-full'
 }
 
 export async function appendBatches(
@@ -26,58 +32,69 @@ export async function appendBatches(
   request: ProduceRequest,
   bytes: Uint8Array,
 ): Promise<ProduceOutcome> {
-  let result: PartitionResult | null = null
-  let refusal: ProduceRefusal | null = null
-  let commit: ReturnType<Replica['whenCommitted']> = 'committed'
+  const appends: Append[] = []
+  const commits: Promise<void>[] = []
+  let refused: ProduceRefusal | null = null
   let expectOffset = request.expectOffset
-  for (let at = 0; at < bytes.length;) {
+  let recordCount = 0
+  for (let at = 0; at < bytes.length && refused === null;) {
     const batch = bytes.subarray(at, at + batchBytesOf(bytes, at))
     at += batch.length
     const appended = await appendPatiently(host, replica, batch, expectOffset)
     if (appended.kind !== 'appended' && appended.kind !== 'duplicate') {
-      refusal = produceRefusalOf(appended, route.topic.name, replica.partition)
+      refused = produceRefusalOf(appended, route.topic.name, replica.partition)
+      // What the refusal reveals must be durable before it is told.
       await replica.settled()
-      break
+      continue
     }
     const { baseOffset, lastOffset, count, appendedAt } = appended
     if (expectOffset !== null) expectOffset = lastOffset + 1
-    commit = replica.whenCommitted(lastOffset)
-    if (result === null) {
-      result = { partition: replica.partition, baseOffset, lastOffset, count, appendedAt }
-    } else {
-      result.lastOffset = Math.max(result.lastOffset, lastOffset)
-      result.count += count
-    }
+    const result = { partition: replica.partition, baseOffset, lastOffset, count, appendedAt }
+    const append: Append = { result, firstRecord: recordCount, fate: 'unknown' }
+    appends.push(append)
+    recordCount += recordCountOf(batch, 0)
+    const commit = replica.whenCommitted(lastOffset)
+    if (commit === 'committed') append.fate = commit
+    else commits.push(commit.then((fate) => void (append.fate = fate)))
   }
-  if (request.acks !== '0') {
-    const fate = await fateOf(host, request, commit)
-    if (fate === 'disk-full') {
-      refusal = replica.diskLow()
-      result = null
-    } else if (fate === 'late') {
-      refusal = { kind: 'ack-timeout', timeoutMs: request.timeoutMs! }
+  if (request.acks !== '0') await settledOrLate(host, request, commits)
+  return outcomeOf(route, replica, request, appends, { refused, recordCount })
+}
+
+async function settledOrLate(host: ProduceHost, request: ProduceRequest, commits: Promise<void>[]): Promise<void> {
+  if (commits.length === 0) return
+  const all = Promise.all(commits)
+  if (request.timeoutMs === null) await all
+  else await host.expired(all, request.timeoutMs)
+}
+
+function outcomeOf(
+  route: TopicRoute,
+  replica: Replica,
+  { acks, timeoutMs }: ProduceRequest,
+  appends: readonly Append[],
+  { refused, recordCount }: { refused: ProduceRefusal | null; recordCount: number },
+): ProduceOutcome {
+  let result: PartitionResult | null = null
+  let refusal = refused
+  let firstUnaccepted = recordCount
+  for (const append of appends.toReversed()) {
+    if (append.fate === 'committed' || acks === '0') {
+      result = result === null ? append.result : joinResults(append.result, result)
+      continue
     }
+    refusal = append.fate === 'disk-full' ? replica.diskLow() : { kind: 'ack-timeout', timeoutMs: timeoutMs! }
+    firstUnaccepted = append.firstRecord
   }
-  const count = result?.count ?? 0
   return {
     topic: route.topic,
     created: false,
     replayed: false,
-    count,
+    count: result?.count ?? 0,
     partitions: result === null ? [] : [result],
     refusal,
-    firstUnaccepted: refusal === null ? null : count,
+    firstUnaccepted: refusal === null ? null : firstUnaccepted,
   }
-}
-
-async function fateOf(
-  host: ProduceHost,
-  request: ProduceRequest,
-  commit: ReturnType<Replica['whenCommitted']>,
-): Promise<'committed' | 'disk-full' | 'late'> {
-  if (commit === 'committed') return commit
-  if (request.timeoutMs !== null && (await host.expired(commit, request.timeoutMs))) return 'late'
-  return commit
 }
 
 /** A batch that is ahead of its producer's sequence waits a while for the one before it: several may be in flight. */
@@ -87,12 +104,12 @@ export async function appendPatiently(
   batch: Uint8Array,
   expectOffset: number | null,
 ): Promise<ReturnType<Replica['append']>> {
-  let appended = replica.append(batch, expectOffset)
-  if (appended.kind !== 'sequence-gap' || !appended.isAhead) return appended
   const deadlineMs = host.monotonicMs() + limits.PRODUCER_GAP_WAIT_MS
-  while (appended.kind === 'sequence-gap' && host.monotonicMs() < deadlineMs) {
-    await host.advanced(replica, deadlineMs)
-    appended = replica.append(batch, expectOffset)
+  for (;;) {
+    const appended = replica.append(batch, expectOffset)
+    if (appended.kind !== 'sequence-gap' || !appended.isAhead) return appended
+    if (host.monotonicMs() >= deadlineMs) return appended
+    // The one before it has been appended by the time its commit is told.
+    if ((await host.advanced(replica, deadlineMs)) !== 'advanced') return replica.append(batch, expectOffset)
   }
-  return appended
 }

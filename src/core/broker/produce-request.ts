@@ -5,6 +5,7 @@ import type { Codec } from '../ports/index.ts'
 import type { BatchBuilder } from '../record/index.ts'
 import type { PartitionResult, ProduceRefusal } from './refusal.ts'
 import type { Replica } from './replicas.ts'
+import type { Wake } from './waiting.ts'
 
 export interface ProduceRequest {
   topic: string
@@ -57,8 +58,8 @@ export interface ProduceHost {
   nextSticky(): number
   /** What may refuse an append before it is tried. */
   appendRefusal(replica: Replica): ProduceRefusal | null
-  /** Resolves when the high watermark of the replica rises, or at the deadline. */
-  advanced(replica: Replica, deadlineMs: number): Promise<unknown>
+  /** Resolves when the high watermark of the replica rises, at the deadline, or when the broker closes. */
+  advanced(replica: Replica, deadlineMs: number): Promise<Wake>
   monotonicMs(): number
   expired(promise: Promise<unknown>, timeoutMs: number): Promise<boolean>
 }

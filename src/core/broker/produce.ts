@@ -10,7 +10,7 @@ import { type BatchBuilder, type BatchCompression, batchBytesOf, type RecordSpan
 import type { HeldRequest } from './idempotency.ts'
 import { appendPatiently } from './produce-batches.ts'
 import type { AppendedBatch, ProduceHost, ProduceOutcome, ProduceRequest } from './produce-request.ts'
-import { type PartitionResult, type ProduceRefusal, produceRefusalOf } from './refusal.ts'
+import { joinResults, type PartitionResult, type ProduceRefusal, produceRefusalOf } from './refusal.ts'
 import type { Replica } from './replicas.ts'
 import type { TopicRoute } from './routing.ts'
 
@@ -52,17 +52,21 @@ export class ProduceSession {
   /** Of the next batch: each begins where the one before it ended. */
   #expectOffset: number | null
   readonly #lanes: Lane[] = []
+  /** The same by partition number. */
+  readonly #laneByPartition: (Lane | undefined)[] = []
   /** The lane of the latest record: most requests have but one. */
   #lane: Lane | null = null
   #stickyLane: Lane | null = null
-  /** Not settled yet: a long stream holds no more than its window. */
-  readonly #commits = new Set<Promise<unknown>>()
+  /** Not settled yet, each with the first record it decides about: a long stream holds no more than its window. */
+  readonly #commits = new Map<Promise<void>, number>()
   #backlogBytes = 0
   #keptCount = 0
   #freshCount = 0
   #firstUnaccepted = Number.POSITIVE_INFINITY
   #appended: Promise<void> = Promise.resolve()
   #isAppending = false
+  #areBuildersGiven = false
+  #isOver = false
 
   constructor(
     host: ProduceHost,
@@ -90,7 +94,7 @@ export class ProduceSession {
 
   async drained(): Promise<void> {
     await this.#appended
-    await Promise.all(this.#commits)
+    await Promise.all(this.#commits.keys())
   }
 
   /** `start` and `end` are the record's own bytes within `source`: what a repeat under the same key must equal. */
@@ -99,19 +103,18 @@ export class ProduceSession {
     const index = this.recordCount++
     const payloadBytes = record.payloadBytes
     if (payloadBytes > this.#route.config.recordBytesMax) {
+      // A stream keeps all that came before.
+      if (this.#request.streaming) this.flush()
       this.#refuse(
         { kind: 'record-too-large', bytes: payloadBytes, bytesMax: this.#route.config.recordBytesMax, record: index },
         index,
       )
       return
     }
-    const lane = this.#laneOf(record, index)
+    let lane = this.#laneOf(record, index)
     if (lane === null) return
     if (this.#held !== null && this.#skipHeld(this.#held, lane, source, start, end) === SKIPPED) return
-    if (!lane.builder.add(record, this.#nowMs)) {
-      this.#sealBefore(lane)
-      lane.builder.add(record, this.#nowMs)
-    }
+    while (!lane.builder.add(record, this.#nowMs)) lane = this.#laneAfter(lane, record, index)
     if (lane.builder.recordCount === 1) {
       lane.firstRecord = index
       lane.batchOrdinal = lane.ordinal - 1
@@ -131,30 +134,40 @@ export class ProduceSession {
     if (this.refusal === null) this.#checkHeldToTheEnd()
     if (this.refusal === null && !request.streaming) this.#checkLanes()
     if (this.refusal === null || request.streaming) this.flush()
-    for (const lane of this.#lanes) {
-      lane.builder.clear()
-      this.#host.giveBuilder(lane.builder)
-    }
+    this.#giveBuilders()
     if (!request.streaming && this.refusal === null) this.#startAppending()
     if (this.#isAppending) await this.#appended
     if (request.acks !== '0' && this.#commits.size > 0) {
+      const all = Promise.all(this.#commits.keys())
       if (request.timeoutMs === null) {
-        await Promise.all(this.#commits)
-      } else if (await this.#host.expired(Promise.all(this.#commits), request.timeoutMs)) {
-        this.#refuse({ kind: 'ack-timeout', timeoutMs: request.timeoutMs }, 0)
+        await all
+      } else if (await this.#host.expired(all, request.timeoutMs)) {
+        this.#refuse({ kind: 'ack-timeout', timeoutMs: request.timeoutMs }, Math.min(...this.#commits.values()))
       }
     }
-    this.onEnd?.()
+    this.#end()
     return this.#outcome()
   }
 
-  /** Gives up without appending what is not appended yet: the client is gone. */
+  /** In place of `finish`: gives up without appending what is not appended yet. */
   abandon(): void {
-    for (const lane of this.#lanes) {
-      lane.builder.clear()
-      this.#host.giveBuilder(lane.builder)
-    }
+    this.#giveBuilders()
     this.#lanes.length = 0
+    this.#end()
+  }
+
+  #giveBuilders(): void {
+    if (this.#areBuildersGiven) return
+    this.#areBuildersGiven = true
+    for (const { builder } of this.#lanes) {
+      builder.clear()
+      this.#host.giveBuilder(builder)
+    }
+  }
+
+  #end(): void {
+    if (this.#isOver) return
+    this.#isOver = true
     this.onEnd?.()
   }
 
@@ -207,11 +220,8 @@ export class ProduceSession {
 
   #laneAt(partition: number): Lane | null {
     if (this.#lane?.replica.partition === partition) return this.#lane
-    for (const lane of this.#lanes) {
-      if (lane.replica.partition !== partition) continue
-      this.#lane = lane
-      return lane
-    }
+    const known = this.#laneByPartition[partition]
+    if (known !== undefined) return (this.#lane = known)
     return this.#openLane(this.#route.replicas[partition] ?? null, partition)
   }
 
@@ -227,6 +237,7 @@ export class ProduceSession {
     const lane = new Lane(replica, this.#host.takeBuilder())
     if (this.#request.idempotency !== null) lane.digest = this.#request.idempotency.bodySeed
     this.#lanes.push(lane)
+    this.#laneByPartition[partition] = lane
     this.#lane = lane
     return lane
   }
@@ -261,9 +272,10 @@ export class ProduceSession {
 
   // --- appending -------------------------------------------------------------------------------------------------------
 
-  /** Whatever would refuse an append now, before any partition has taken its share. */
+  /** Whatever would refuse an append now, before any partition has taken its share. A repeat may have nothing to append. */
   #checkLanes(): void {
     for (const lane of this.#lanes) {
+      if (lane.builder.recordCount === 0 && lane.batches === null) continue
       const refusal = this.#host.appendRefusal(lane.replica)
       if (refusal !== null) {
         this.#refuse(refusal, 0)
@@ -272,9 +284,12 @@ export class ProduceSession {
     }
   }
 
-  #sealBefore(lane: Lane): void {
-    this.#seal(lane)
-    if (this.#stickyLane === lane && this.#request.streaming) this.#stickyLane = null
+  /** The lane is full: its batch is closed. A stream without keys then goes on elsewhere. */
+  #laneAfter(full: Lane, record: RecordSpans, index: number): Lane {
+    this.#seal(full)
+    if (this.#stickyLane !== full || !this.#request.streaming || record.keyStart >= 0) return full
+    this.#stickyLane = null
+    return this.#laneOf(record, index) ?? full
   }
 
   #seal(lane: Lane): void {
@@ -309,9 +324,11 @@ export class ProduceSession {
     for (const lane of this.#lanes) {
       while (lane.batches !== null && lane.batches.length > 0) {
         if (this.#isAppending) return
-        if (this.refusal !== null) {
-          this.#firstUnaccepted = Math.min(this.#firstUnaccepted, lane.firstRecords![0]!)
+        const refusal = this.refusal ?? this.#host.appendRefusal(lane.replica)
+        if (refusal !== null) {
+          this.#refuse(refusal, lane.firstRecords![0]!)
           lane.batches.length = 0
+          lane.firstRecords!.length = 0
           break
         }
         const batch = lane.batches[0]!
@@ -340,7 +357,7 @@ export class ProduceSession {
     if (appended.kind !== 'appended' && appended.kind !== 'duplicate') {
       this.#refuse(produceRefusalOf(appended, this.topic.name, lane.replica.partition), firstRecord)
       // What the refusal reveals must be durable before it is told.
-      this.#track(lane.replica.settled())
+      this.#track(lane.replica.settled(), firstRecord)
       return
     }
     const { baseOffset, lastOffset, count, appendedAt } = appended
@@ -360,32 +377,24 @@ export class ProduceSession {
         if (fate === 'committed') this.#keep(lane, result, firstRecord)
         else this.#refuse(lane.replica.diskLow(), firstRecord)
       }),
+      firstRecord,
     )
   }
 
-  #track(commit: Promise<void>): void {
+  #track(commit: Promise<void>, firstRecord: number): void {
     const tracked: Promise<void> = commit.then(() => void this.#commits.delete(tracked))
-    this.#commits.add(tracked)
+    this.#commits.set(tracked, firstRecord)
   }
 
   #keep(lane: Lane, result: PartitionResult, firstRecord: number): void {
     this.#keptCount += result.count
     lane.result = lane.result === null ? result : joinResults(lane.result, result)
-    this.onBatch?.({ ...result, firstRecord })
+    // A commit that comes after `ack-timeout` has nobody to be told to.
+    if (!this.#isOver) this.onBatch?.({ ...result, firstRecord })
   }
 
   #refuse(refusal: ProduceRefusal, firstRecord: number): void {
     this.refusal ??= refusal
     this.#firstUnaccepted = Math.min(this.#firstUnaccepted, firstRecord)
-  }
-}
-
-function joinResults(a: PartitionResult, b: PartitionResult): PartitionResult {
-  return {
-    partition: a.partition,
-    baseOffset: Math.min(a.baseOffset, b.baseOffset),
-    lastOffset: Math.max(a.lastOffset, b.lastOffset),
-    count: a.count + b.count,
-    appendedAt: Math.max(a.appendedAt, b.appendedAt),
   }
 }

@@ -50,8 +50,13 @@ export type FetchRefusal =
   | { kind: 'beyond-end'; topic: string; partition: number; offset: number; highWatermark: number }
   | { kind: 'damaged'; topic: string; partition: number; offset: number; nextReadableOffset: number }
 
+/** The replica takes nothing any more: its topic is deleted, or the broker closes. */
+export interface ReplicaRefusal {
+  kind: 'removed' | 'closing'
+}
+
 export function produceRefusalOf(
-  refusal: AppendRefusal | { kind: 'removed' },
+  refusal: AppendRefusal | ReplicaRefusal,
   topic: string,
   partition: number,
 ): ProduceRefusal {
@@ -64,7 +69,20 @@ export function produceRefusalOf(
       return { ...refusal, partition }
     case 'key-conflict':
       return { kind: 'key-conflict', first: [] }
+    case 'closing':
+      return { kind: 'closing' }
     default:
       return refusal
+  }
+}
+
+/** What one partition kept of a request, in two parts. */
+export function joinResults(a: PartitionResult, b: PartitionResult): PartitionResult {
+  return {
+    partition: a.partition,
+    baseOffset: Math.min(a.baseOffset, b.baseOffset),
+    lastOffset: Math.max(a.lastOffset, b.lastOffset),
+    count: a.count + b.count,
+    appendedAt: Math.max(a.appendedAt, b.appendedAt),
   }
 }

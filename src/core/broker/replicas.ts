@@ -12,7 +12,7 @@ import {
 } from '../cluster/index.ts'
 import type { DiskSpace, LogWorld } from '../log/index.ts'
 import { type Appended, type AppendRefusal, KeyBudget, Partition } from '../partition/index.ts'
-import type { ProduceRefusal } from './refusal.ts'
+import type { ProduceRefusal, ReplicaRefusal } from './refusal.ts'
 import { TopicRoute } from './routing.ts'
 import { WaitingRoom } from './waiting.ts'
 
@@ -35,7 +35,7 @@ export class Replica {
   readonly live: Partition
   readonly room = new WaitingRoom()
   readonly #options: ReplicasOptions
-  #isRemoved = false
+  #end: ReplicaRefusal['kind'] | null = null
 
   constructor(topicId: TopicId, partition: number, live: Partition, options: ReplicasOptions) {
     this.topicId = topicId
@@ -46,13 +46,19 @@ export class Replica {
 
   /** The topic's deletion is committed. Requests that still hold the replica are told so. */
   get isRemoved(): boolean {
-    return this.#isRemoved
+    return this.#end === 'removed'
   }
 
-  append(batch: Uint8Array, expectOffset: number | null): Appended | AppendRefusal | { kind: 'removed' } {
-    if (this.#isRemoved) return { kind: 'removed' }
+  append(batch: Uint8Array, expectOffset: number | null): Appended | AppendRefusal | ReplicaRefusal {
+    if (this.#end !== null) return { kind: this.#end }
     const now = this.#options.world.clock.now()
     return this.live.append(batch, expectOffset === null ? { now } : { now, expectOffset })
+  }
+
+  /** Nothing is appended from here on, and whoever waits for records looks again. */
+  endTaking(end: ReplicaRefusal['kind']): void {
+    this.#end ??= end
+    this.#options.onAdvance(this)
   }
 
   whenCommitted(lastOffset: number): 'committed' | Promise<'committed' | 'disk-full'> {
@@ -63,13 +69,6 @@ export class Replica {
   async settled(): Promise<void> {
     const { endOffset } = this.live
     if (endOffset > 0) await this.live.whenCommitted(endOffset - 1)
-  }
-
-  /** Syncs what was appended before, so that nobody waits for ever, and closes. */
-  async remove(): Promise<void> {
-    this.#isRemoved = true
-    this.#options.onAdvance(this)
-    await this.live.close()
   }
 
   diskLow(): ProduceRefusal {
@@ -85,6 +84,9 @@ export class Replicas {
   readonly #options: ReplicasOptions
   readonly #routes = new Map<TopicId, TopicRoute>()
   readonly #keyBudget = new KeyBudget()
+  /** Folders of deleted topics go one after the other, beside all else. */
+  #sweeping: Promise<void> = Promise.resolve()
+  #isClosing = false
 
   constructor(options: ReplicasOptions) {
     this.#options = options
@@ -146,20 +148,36 @@ export class Replicas {
     for (const replica of known?.replicas ?? []) this.#options.onAdvance(replica)
   }
 
-  /** The topic's deletion is committed: its data goes. */
+  /** The topic's deletion is committed: its data goes. What was appended is synced before, so that nobody waits for ever. */
   async #remove(topicId: TopicId): Promise<void> {
     const route = this.#routes.get(topicId)
     if (route === undefined) return
     this.#routes.delete(topicId)
-    for (const replica of route.replicas) await replica.remove()
-    this.#options.world.disk.remove(`${TOPICS_FOLDER}/${topicId}`)
+    for (const replica of route.replicas) replica.endTaking('removed')
+    await closeAll(route.replicas)
+    this.#sweeping = this.#sweeping.then(() => this.#sweep(`${TOPICS_FOLDER}/${topicId}`))
   }
 
+  /** A file a turn: removing a large one takes a while. What a stop or a crash leaves, the next start removes. */
+  async #sweep(folder: string): Promise<void> {
+    const { disk, clock } = this.#options.world
+    for (const partition of disk.list(folder)) {
+      for (const file of disk.list(`${folder}/${partition}`)) {
+        if (this.#isClosing) return
+        disk.remove(`${folder}/${partition}/${file}`)
+        await new Promise<void>((resolve) => clock.nextTurn(resolve))
+      }
+    }
+    disk.remove(folder)
+  }
+
+  /** Requests that still hold a replica are told that the broker closes. */
   async close(): Promise<void> {
-    await inTurns(
-      [...this.all()].map((replica) => () => replica.live.close()),
-      OPENS_AT_ONCE,
-    )
+    this.#isClosing = true
+    const replicas = [...this.all()]
+    for (const replica of replicas) replica.endTaking('closing')
+    await closeAll(replicas)
+    await this.#sweeping
     this.#routes.clear()
   }
 
@@ -185,14 +203,21 @@ export class Replicas {
     for (const name of disk.list(TOPICS_FOLDER)) {
       if (isTopicId(name) && image.topicById(name) !== null) continue
       if (isTopicId(name) && image.isDeleted(name)) {
-        disk.remove(`${TOPICS_FOLDER}/${name}`)
+        this.#sweeping = this.#sweeping.then(() => this.#sweep(`${TOPICS_FOLDER}/${name}`))
         continue
       }
       disk.createFolder(STRAY_FOLDER)
-      disk.rename(`${TOPICS_FOLDER}/${name}`, `${STRAY_FOLDER}/${name}`)
-      events.warn('stray-topic-folder', { folder: `${STRAY_FOLDER}/${name}` })
+      let folder = `${STRAY_FOLDER}/${name}`
+      while (disk.exists(folder)) folder += '.again'
+      disk.rename(`${TOPICS_FOLDER}/${name}`, folder)
+      events.warn('stray-topic-folder', { folder })
     }
   }
+}
+
+function closeAll(replicas: readonly Replica[]): Promise<void> {
+  const closes = replicas.map((replica) => () => replica.live.close())
+  return inTurns(closes, OPENS_AT_ONCE)
 }
 
 async function inTurns(jobs: readonly (() => Promise<void>)[], atOnce: number): Promise<void> {

@@ -2,7 +2,7 @@
 // Deadlines are monotonic milliseconds. A late wake-up first lets waiting input in, then fires what is due, so that a
 // stalled loop does not expire work whose answer is already there.
 
-import { assert, TimingWheel, type TimingWheelHandle } from '../base/index.ts'
+import { TimingWheel, type TimingWheelHandle } from '../base/index.ts'
 import type { Clock } from '../ports/index.ts'
 
 export interface Timed {
@@ -28,10 +28,10 @@ export class Timers {
     return this.#clock.monotonic()
   }
 
+  /** After `close` nothing expires any more. */
   at(deadlineMs: number, timed: Timed): TimerHandle {
-    assert(!this.#closed, 'timers are closed')
     const handle = this.#wheel.add(deadlineMs, timed)
-    if (deadlineMs < this.#alarmAtMs) this.#arm(deadlineMs)
+    if (deadlineMs < this.#alarmAtMs && !this.#closed) this.#arm(deadlineMs)
     return handle
   }
 

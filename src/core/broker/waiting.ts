@@ -12,6 +12,8 @@ const WAKES_PER_TURN = 128
 /** Where waiters stand: one at each replica. */
 export class WaitingRoom {
   readonly waiters = new Set<Waiter>()
+  /** How often there was something to wake for: who saw an earlier count need not wait. */
+  wakeCount = 0
 }
 
 export class Waiter implements Timed {
@@ -81,6 +83,7 @@ export class Waiting {
 
   /** Every waiter of the room is woken, a bounded number a turn. */
   wake(room: WaitingRoom): void {
+    room.wakeCount++
     if (room.waiters.size === 0) return
     for (const waiter of room.waiters) {
       waiter.leave(this.#timers)

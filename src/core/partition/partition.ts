@@ -55,6 +55,8 @@ export class Partition implements LogListener {
   #sealedEnd = 0
   #bytesAtSnapshot = 0
   #appendedBytes = 0
+  /** Trimming, housekeeping and closing happen one after the other. */
+  #exclusive: Promise<void> = Promise.resolve()
   #isClosed = false
 
   private constructor(options: PartitionOptions) {
@@ -103,6 +105,11 @@ export class Partition implements LogListener {
 
   get segmentCount(): number {
     return this.#log.segmentCount
+  }
+
+  /** The state of producers and keys is being read again: what is held under a key is not known. */
+  get isLoading(): boolean {
+    return this.#state === null
   }
 
   get producerCount(): number {
@@ -196,24 +203,39 @@ export class Partition implements LogListener {
 
   /** Segment age, retention, expiry. What producers are owed outlives the records: it is saved before they go. */
   async maintain(): Promise<void> {
-    const nowMs = Math.max(this.#world.clock.now(), this.#log.appendedAtMax)
-    if (this.#snapshots.durableOffset < this.#mayGoBelow(nowMs)) await this.#saveNow()
-    await this.#log.maintain()
-    this.#state?.expire(nowMs - this.#config.idempotencyMs)
-    if (this.#log.startOffset > this.#snapshots.durableOffset) await this.#saveNow()
+    await this.#alone(async () => {
+      const nowMs = Math.max(this.#world.clock.now(), this.#log.appendedAtMax)
+      if (this.#snapshots.durableOffset < this.#mayGoBelow(nowMs)) await this.#saveNow()
+      await this.#log.maintain()
+      this.#state?.expire(nowMs - this.#config.idempotencyMs)
+      if (this.#log.startOffset > this.#snapshots.durableOffset) await this.#saveNow()
+    })
   }
 
-  /** Durable when resolved. The caller has checked that it is not above the high watermark. */
-  async trim(beforeOffset: number): Promise<void> {
+  /** Durable when resolved, unless the partition has been closed. The caller has checked that it is not above the high watermark. */
+  async trim(beforeOffset: number): Promise<'trimmed' | 'closed'> {
     assert(beforeOffset <= this.highWatermark, 'only what is committed is trimmed')
-    if (beforeOffset <= this.#log.startOffset) return
-    if (beforeOffset > this.#snapshots.durableOffset) await this.#saveNow()
-    await this.#log.trim(beforeOffset)
+    const isDone = await this.#alone(async () => {
+      if (beforeOffset <= this.#log.startOffset) return
+      if (beforeOffset > this.#snapshots.durableOffset) await this.#saveNow()
+      await this.#log.trim(beforeOffset)
+    })
+    return isDone ? 'trimmed' : 'closed'
   }
 
-  /** Writes and syncs what was appended, and a snapshot, so that the next start reads little. */
+  /**
+   * Writes and syncs what was appended, and a snapshot, so that the next start reads little. Housekeeping under way is
+   * finished first and none begins any more: the folder may be gone once this resolves.
+   */
   async close(): Promise<void> {
+    if (this.#isClosed) return this.#exclusive
+    const closed = this.#exclusive.then(() => this.#close())
     this.#isClosed = true
+    this.#exclusive = closed
+    await closed
+  }
+
+  async #close(): Promise<void> {
     await this.#loading
     await this.#log.close()
     await this.#saving
@@ -222,8 +244,22 @@ export class Partition implements LogListener {
       if (state.nextOffset > this.#snapshots.newestOffset) {
         await this.#snapshots.save(captureState(state, this.#log.latestEpoch), this.#log, false)
       }
-      state.keys.close()
     }
+    state?.keys.close()
+  }
+
+  /** Resolves to whether it was done: not when the partition was closed before its turn came. */
+  #alone(job: () => Promise<void>): Promise<boolean> {
+    const run = this.#exclusive.then(async () => {
+      if (this.#isClosed) return false
+      await job()
+      return true
+    })
+    this.#exclusive = run.then(
+      () => {},
+      () => {},
+    )
+    return run
   }
 
   // --- what the log tells ----------------------------------------------------------------------------------------------

@@ -52,6 +52,11 @@ export class BatchBuilder {
     return BATCH_HEADER_BYTES + metaSectionBytes(this.#tags.bytesFor(this.recordCount), undefined) + this.#recordsBytes
   }
 
+  /** Of its buffer, which only grows. */
+  get capacityBytes(): number {
+    return this.#records.length
+  }
+
   /** False: full. `nowMs` stands in where the record has no timestamp. The first record always fits. */
   add(record: RecordSpans, nowMs: number): boolean {
     const bound = recordBytesBound(record)
