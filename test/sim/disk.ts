@@ -3,8 +3,8 @@
 //   a write      lost, kept, or torn at 512-byte sectors; when lost, the file may still have grown over zeros or old bytes
 //   truncate     lost or kept                        name (create, rename, remove)   undone unless its folder was synced
 //
-// `sync` takes what was written before it was called, when it resolves. A sync made to fail drops what it was to write and later
-// ones say nothing of it: the page cache still shows those bytes. `kill` ends the process only: the page cache stays.
+// `sync` takes what was written before it was called, when it resolves. A sync of files made to fail drops what it was to write
+// and later ones say nothing of it: the page cache still shows those bytes. `kill` ends the process only: the page cache stays.
 //
 // Every call is counted and shown to `onCall`, after its effect: a hook that calls `die` there ends the program at that call.
 // What it does until it next waits reaches only a shadow; its clock has stopped, so nothing it waits for comes. What a fault may not do is not modelled: synced bytes change
@@ -297,10 +297,10 @@ export class SimDisk implements Disk {
     )
     this.called('sync-folder', folder)
     await this.#wait(this.#options.syncMs?.() ?? SYNC_MS)
-    const isFailing = this.#isSyncFailing()
-    if (!isFailing) for (const change of taken) changeNames(this.#durableNames, change)
+    // names are the file system's own journal's: a failure leaves them to a later sync, it does not lie about them
+    if (this.#isSyncFailing()) throw new DiskError('io', 'sync: input/output error')
+    for (const change of taken) changeNames(this.#durableNames, change)
     this.#unsyncedNames = this.#unsyncedNames.filter((change) => !taken.has(change))
-    if (isFailing) throw new DiskError('io', 'sync: input/output error')
   }
 
   space(): { freeBytes: number; totalBytes: number } {
@@ -309,10 +309,14 @@ export class SimDisk implements Disk {
 
   // ── what tests do to it ───────────────────────────────────────────────────────────────────────────────────────────
 
-  get freeBytes(): number {
+  get usedBytes(): number {
     let used = 0
     for (const inode of new Set(this.#names.values())) if (inode !== FOLDER) used += inode.cache.size
-    return Math.max(this.totalBytes - used, 0)
+    return used
+  }
+
+  get freeBytes(): number {
+    return Math.max(this.totalBytes - this.usedBytes, 0)
   }
 
   /** The program ends here. */

@@ -11,15 +11,17 @@
 // so that no older slot can speak up again. The state says so, for a process may be killed before that sync has ended, and
 // the next one sees a mark that a power loss could still take back:
 //
+//   0 settled    nothing special
 //   1 unsettled  sync this mark before relying on it
 //   2 cutting    the same, then remove all that lies outside [startOffset, durableEnd): truncation and reset happen
 //                entirely or, when the mark did not reach the disk, not at all
+//   3 closed     whoever wrote it closed the log: what is seen is durable
 
 import { readI64, readU32, readU64, writeU32, writeU64 } from '../base/index.ts'
 import type { Codec, Disk, DiskFile } from '../ports/index.ts'
 import { StorageRefusal } from './damage.ts'
 
-export type MarkState = 'settled' | 'unsettled' | 'cutting'
+export type MarkState = 'settled' | 'unsettled' | 'cutting' | 'closed'
 
 export interface MarkFields {
   startOffset: number
@@ -32,7 +34,7 @@ export interface MarkFields {
   state: MarkState
 }
 
-const STATES: readonly MarkState[] = ['settled', 'unsettled', 'cutting']
+const STATES: readonly MarkState[] = ['settled', 'unsettled', 'cutting', 'closed']
 const MAGIC = 0x4d44_524e
 const VERSION = 1
 const SLOT_BYTES = 76

@@ -8,7 +8,7 @@
 // good mark whose latest epoch is not the file's last also tells of a bad file.
 
 import { assert, readU32, readU64, writeU32, writeU64 } from '../base/index.ts'
-import type { Codec, Disk, DiskFile } from '../ports/index.ts'
+import { type Codec, type Disk, DiskError, type DiskFile } from '../ports/index.ts'
 
 const ENTRY_BYTES = 16
 const NAME = 'epochs'
@@ -101,6 +101,16 @@ export class Epochs {
     file.write(bytes, this.#filed * ENTRY_BYTES)
     this.#filed = this.#epochs.length
     return file
+  }
+
+  /** `write` where a full disk must not be in the way: what the file then lacks is rebuilt at the next start. */
+  writeIfRoom(): DiskFile {
+    try {
+      return this.write()
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'no-space') return this.file()
+      throw error
+    }
   }
 
   /** The epoch that `offset` belongs to; -1 below the first. */

@@ -258,6 +258,8 @@ export class Log implements CommitMember {
     return this.#alone(async () => {
       assert(offset >= this.#startOffset && offset <= this.#endOffset, 'truncation outside the log')
       await this.#settled()
+      // what was pending may have been refused meanwhile
+      offset = Math.min(offset, this.#endOffset)
       if (offset === this.#endOffset && this.#damages.every((damage) => damage.offset < offset)) return
       await this.#cut(await this.#pointBelow(offset), this.#startOffset)
     })
@@ -302,7 +304,7 @@ export class Log implements CommitMember {
       this.#isClosed = true
       await this.#settled()
       for (const segment of this.#segments.list) segment.index.persist()
-      await this.#world.commits.syncNow([this.#mark.writeTwice(this.#fields())], [])
+      await this.#world.commits.syncNow([this.#mark.writeTwice({ ...this.#fields(), state: 'closed' })], [])
       this.#mark.closeFile()
       this.#epochs.closeFile()
       for (const segment of this.#segments.list) segment.closeFile()
@@ -392,14 +394,21 @@ export class Log implements CommitMember {
     this.#world.events.warn('log-no-space', { folder: this.folder, endOffset: this.#written.end })
     this.#world.space?.noteNoSpace()
     this.#refusal = 'cut'
+    // a mark that says `closed` would be believed although something was written and cut since
+    this.#writeMark()
     const active = this.#active
     if (active === null) return
+    this.#active = null
+    if (active.bytes === 0) {
+      this.#segments = this.#segments.without(new Set([active]))
+      active.remove()
+      this.#hasNewName = true
+      return
+    }
     active.file().truncate(active.bytes)
     active.index.cutTo(active.bytes)
-    this.#dirty.add(active)
-    if (active.bytes === 0) return
     active.index.persist()
-    this.#active = null
+    this.#dirty.add(active)
     beginAnew(this.#written, this.#written.end)
   }
 

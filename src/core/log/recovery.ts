@@ -93,7 +93,7 @@ export async function finishCut(
   }
   if (fields.latestEpoch < 0) epochs.clear()
   else epochs.cutFrom(fields.durableEnd)
-  files.push(epochs.write())
+  files.push(epochs.writeIfRoom())
   await commits.syncNow(files, [folder])
   // no batch may come before this is durable: the mark that says `cutting` would take it away
   fields.state = 'unsettled'
@@ -194,12 +194,20 @@ class Recovery {
     if (isLostEnd) await this.#noteLostEnd(fields, marksSegment)
     const isCountWrong = this.#segments.countWithin(fields.startOffset, fields.durableEnd) !== fields.segmentCount
     if (this.#damages.length === 0 && (list.length === 0 || endsAt(list.at(-1)!, point))) {
+      if (fields.state !== 'closed') await this.#syncEnd()
       return this.#recovered(fields.startOffset, point, isCountWrong)
     }
     const tail = list.filter((s) => s.base >= fields.durableEnd || (!isLostEnd && s === marksSegment))
     await this.#recoverTail(point, tail, fields.durableEnd)
     this.#mark.write(marked(fields.startOffset, point, this.#segments.countWithin(fields.startOffset, point.end)))
     return this.#recovered(fields.startOffset, point, isCountWrong)
+  }
+
+  /** After a crash the files may end at the mark only in the page cache: an unsynced cut is made again, and durable. */
+  async #syncEnd(): Promise<void> {
+    const { last } = this.#segments
+    last?.file().truncate(last.bytes)
+    await this.#world.commits.syncNow(last === null ? [] : [last.file()], [this.#folder])
   }
 
   /** Whole segments below the start: their removal was not durable, or never reached. */
@@ -251,7 +259,7 @@ class Recovery {
     const files = await this.#rewrite(kept)
     if (cut !== null && !gone.includes(cut.segment) && !files.includes(cut.segment.file()))
       files.push(cut.segment.file())
-    files.push(this.#epochs.write())
+    files.push(this.#epochs.writeIfRoom())
     await this.#world.commits.syncNow(files, [this.#folder])
     if (kept.length === 0) return
     this.#world.events.info('log-tail-kept', { folder: this.#folder, fromOffset: durableEnd, endOffset: point.end })
@@ -333,7 +341,7 @@ class Recovery {
     const point = emptyPoint(start)
     await this.#checkAll(point)
     const files = await this.#rewrite(this.#segments.list.map((segment) => ({ segment, from: 0 })))
-    files.push(this.#epochs.write())
+    files.push(this.#epochs.writeIfRoom())
     await this.#world.commits.syncNow(files, [this.#folder])
     const fields = marked(start, point, this.#segments.countWithin(start, point.end))
     await this.#world.commits.syncNow([this.#mark.writeTwice(fields)], [this.#folder])

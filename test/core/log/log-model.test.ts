@@ -1,8 +1,9 @@
 // Random lives of a log against plain maps: appends in one and several epochs, truncation, reset, trim, seals, retention,
-// clean and unclean restarts, and a crash at a random disk call of any of them. `NARU_LOG_LIVES` says how many.
+// clean and unclean restarts, full disks, syncs that fail, and a crash at a random disk call of any of them. `NARU_LOG_LIVES` says how many.
 
 import { expect, test } from 'bun:test'
 import { Stuck, SimClock } from '../../sim/clock.ts'
+import { DiskError } from '../../../src/core/ports/index.ts'
 import { randomOutcome, SimDisk } from '../../sim/disk.ts'
 import { SimRandom } from '../../sim/random.ts'
 import { CrashModel } from './crash-model.ts'
@@ -32,12 +33,21 @@ class RandomLife {
 
   run(): void {
     for (let step = 0; step < STEPS; step++) {
+      const { disk } = this.#rig
+      if (this.#random.chance(0.05)) disk.syncsUntilFailure = this.#random.int(1, 6)
+      if (this.#random.chance(0.1)) {
+        disk.totalBytes = Number.POSITIVE_INFINITY
+        if (this.#random.chance(0.3)) disk.totalBytes = disk.usedBytes + this.#random.int(0, 3000)
+      }
       if (this.#random.chance(0.15)) this.#callsToDeath = this.#random.int(1, 25)
       try {
         this.#step()
         this.#survived()
       } catch (error) {
-        if (!(error instanceof Stuck && this.#rig.disk.isDead)) throw error
+        const isDead = error instanceof Stuck && this.#rig.disk.isDead
+        // a sync was made to fail: the log has halted, and the process ends
+        const isHalted = error instanceof DiskError && this.#rig.halts.length > 0
+        if (!isDead && !isHalted) throw error
         this.#restart()
       }
     }
@@ -101,6 +111,8 @@ class RandomLife {
 
   #findTimes(): void {
     const { log, clock } = this.#rig
+    // what may still be refused cannot be found
+    this.#rig.settle()
     const { batches } = this.#rig.readAll()
     for (let i = 0; i < 5; i++) {
       const ms = clock.now() - this.#random.int(0, 1000)
@@ -114,21 +126,25 @@ class RandomLife {
     const dead = this.#rig
     const random = new SimRandom(this.#random.u32(), 'fate')
     this.#callsToDeath = -1
-    for (;;) {
-      const disk = random.chance(0.5) ? dead.disk.kill() : dead.disk.powerLoss(randomOutcome(random))
-      const next = dead.next(disk)
-      this.#rig = next
-      this.#watch()
-      next.open()
-      this.model.check(dead, next)
-      this.model.adopt(next)
-      return
-    }
+    const disk = random.chance(0.5) ? dead.disk.kill() : dead.disk.powerLoss(randomOutcome(random))
+    const next = dead.next(disk)
+    this.#rig = next
+    this.#watch()
+    // a log that was never made durably cannot be made on a full disk; one that was can be opened
+    if (dead.durableEnd === 0) disk.totalBytes = Number.POSITIVE_INFINITY
+    next.open()
+    this.model.check(dead, next)
+    this.model.adopt(next)
   }
 
   #survived(): void {
     if (this.#rig.disk.isDead) throw new Stuck('died in the last call')
-    const { log } = this.#rig
+    const { log, halts, durableEnd } = this.#rig
+    if (halts.length > 0) {
+      this.#rig.clock.pass(100)
+      expect(this.#rig.durableEnd).toBe(durableEnd)
+      return this.#restart()
+    }
     expect(log.startOffset).toBeLessThanOrEqual(log.durableEnd)
     expect(log.durableEnd).toBeLessThanOrEqual(log.endOffset)
     expect(log.damage).toBeNull()
@@ -136,6 +152,7 @@ class RandomLife {
 
   #watch(): void {
     const { disk } = this.#rig
+    this.#rig.whenRefused = (from) => this.model.refused(from)
     disk.onCall = () => {
       if (this.#callsToDeath > 0 && --this.#callsToDeath === 0) disk.die()
     }

@@ -106,6 +106,7 @@ export class LogRig implements LogListener {
   durableEnd = 0
   refusedFrom: number[] = []
   halts: string[] = []
+  whenRefused: (from: number) => void = () => {}
 
   constructor(disk: SimDisk, config: LogConfig = CONFIG) {
     this.disk = disk
@@ -137,7 +138,9 @@ export class LogRig implements LogListener {
   }
 
   onRefused(from: number): void {
+    if (this.disk.isDead) return
     this.refusedFrom.push(from)
+    this.whenRefused(from)
   }
 
   append(...values: string[]): Uint8Array {
