@@ -30,7 +30,7 @@ export interface JournalSettings {
   halfBytes: number
 }
 
-export const JOURNAL_DEFAULTS: JournalSettings = {
+const JOURNAL_DEFAULTS: JournalSettings = {
   filesMin: 1,
   bytesPerFileMax: 64 * 1024,
   halfBytes: 16 * 1024 * 1024,
