@@ -78,7 +78,7 @@ export class Log implements CommitMember {
   #isMarkDue = false
   /** A higher start is in the mark and not known to be synced. */
   #isRaising = false
-  #waiting: { resolve: () => void; reject: (error: unknown) => void }[] = []
+  #waiting: { end: number; resolve: () => void; reject: (error: unknown) => void }[] = []
   /** Truncation, reset, trim, retention and closing happen one after the other. */
   #exclusive: Promise<void> = Promise.resolve()
   #isCutting = false
@@ -243,8 +243,12 @@ export class Log implements CommitMember {
   settle(): void {
     if (this.#isMarkDue) this.#writeMark()
     if (this.#waiting.length === 0) return
-    if (this.#isSettled) for (const waiter of this.#waiting.splice(0)) waiter.resolve()
-    else this.#world.commits.add(this)
+    const isSettled = this.#isSettled
+    for (const waiter of this.#waiting.splice(0)) {
+      if (isSettled || this.#synced.end >= waiter.end) waiter.resolve()
+      else this.#waiting.push(waiter)
+    }
+    if (this.#waiting.length > 0) this.#world.commits.add(this)
   }
 
   abandon(error: unknown): void {
@@ -457,13 +461,13 @@ export class Log implements CommitMember {
     return this.#synced.end === this.#written.end && !this.#hasNewName && !this.#isEpochsDirty
   }
 
-  /** Resolves when all that was appended is synced. */
-  async #settled(): Promise<void> {
+  /** Resolves when nothing that was appended waits for its sync, or when all below `end` is synced. */
+  async #settled(end = Number.POSITIVE_INFINITY): Promise<void> {
     const { commits } = this.#world
     if (commits.failure !== null) throw commits.failure.error
-    if (this.#isSettled) return
+    if (this.#isSettled || this.#synced.end >= end) return
     await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ resolve, reject })
+      this.#waiting.push({ end, resolve, reject })
       commits.add(this)
     })
   }
@@ -533,6 +537,8 @@ export class Log implements CommitMember {
 
   async #raiseStart(offset: number): Promise<void> {
     if (offset <= this.#startOffset) return
+    // with flush os the start could otherwise pass what is synced, and the mark would contradict itself
+    await this.#settled(offset)
     const isWhole = offset === this.#endOffset && this.#isSettled
     this.#startOffset = offset
     const gone = this.#segments.below(offset, isWhole ? offset : Number.POSITIVE_INFINITY)
