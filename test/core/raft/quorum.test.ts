@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { Ballot, majorityOf, reachedByMajority } from '../../../src/core/raft/quorum.ts'
+import { Ballot, majorityOf, reachedByMajority, type Tally } from '../../../src/core/raft/quorum.ts'
 
 /** The dumb twin: tries every value and counts who has reached it. */
 function slowlyReached(values: readonly number[]): number {
@@ -9,7 +9,7 @@ function slowlyReached(values: readonly number[]): number {
 }
 
 /** The dumb twin: tries every way the missing votes could fall. */
-function slowTally(voters: readonly number[], votes: ReadonlyMap<number, boolean>): string {
+function slowTally(voters: readonly number[], votes: ReadonlyMap<number, boolean>): Tally {
   const granted = voters.filter((voter) => votes.get(voter) === true).length
   const open = voters.filter((voter) => !votes.has(voter)).length
   if (granted * 2 > voters.length) return 'won'
@@ -32,7 +32,7 @@ describe('quorum', () => {
     [[9, 0, 0], 0],
     [[1, 2, 3, 4], 2],
     [[8, 8, 1, 1, 8], 8],
-  ])('%j has reached %i', (values, reached) => expect(reachedByMajority(values)).toBe(reached))
+  ] as [number[], number][])('%j has reached %i', (values, reached) => expect(reachedByMajority(values)).toBe(reached))
 
   test('agrees with its twin', () => {
     const values = fc.array(fc.integer({ min: 0, max: 12 }), { minLength: 1, maxLength: 9 })

@@ -72,6 +72,8 @@ describe('state file', () => {
 
   test('the stored form is what it was', () => {
     const bytes = encodeState(young, hostCodec)
-    expect(Buffer.from(bytes.subarray(0, 60)).toString('hex')).toMatchInlineSnapshot(`"4e525654fcddc6c60900000000000000050000000000000004001600312e7a7a332e6162636465666768696a3233343536376b6c6d6e000000000000"`)
+    expect(Buffer.from(bytes.subarray(0, 60)).toString('hex')).toMatchInlineSnapshot(
+      `"4e525654fcddc6c60900000000000000050000000000000004001600312e7a7a332e6162636465666768696a3233343536376b6c6d6e000000000000"`,
+    )
   })
 })
