@@ -88,6 +88,7 @@ export async function batches(world: BenchWorld): Promise<Row[]> {
     const common = { recordsPerRequest, payloadBytes: batch.length }
     const path = `${label} batches, 16 connections`
     const bareRate = bare!.requestsPerSecond
+    const ideal = connections / (connections / bareRate + naru!.syncSeconds)
     rows.push({ path: `${path}: bare body reader`, measured: bare!, ...common })
     rows.push({
       path: `${path}, flush os`,
@@ -103,7 +104,7 @@ export async function batches(world: BenchWorld): Promise<Row[]> {
       against: 'bare',
       ratio: naru!.requestsPerSecond / bareRate,
       ...(floorTarget === undefined ? {} : { target: floorTarget }),
-      note: `S ${(naru!.syncSeconds * 1000).toFixed(2)} ms; the disk alone, ${connections} batches a sync: ${(disk / 1e6).toFixed(0)} MB/s`,
+      note: `S ${(naru!.syncSeconds * 1000).toFixed(2)} ms: ideal ${(ideal / bareRate).toFixed(2)} of bare, reached ${(naru!.requestsPerSecond / ideal).toFixed(2)} of that; the disk alone, ${connections} batches a sync: ${(disk / 1e6).toFixed(0)} MB/s`,
     })
     rows.push({
       path: `${path}, synced`,
