@@ -37,6 +37,7 @@ const STATIC: readonly Step[] = [
   { name: 'floors', command: script('floors.ts') },
   { name: 'unused code', command: [tool('knip')] },
   { name: 'openapi is what the shapes emit', command: script('openapi.ts', '--check') },
+  { name: 'the client is what openapi generates', command: script('client.ts', '--check') },
   {
     name: 'openapi lint',
     command: [tool('redocly'), 'lint', 'openapi/openapi.json', '--config', 'openapi/redocly.yaml'],

@@ -4,6 +4,7 @@
 import { z } from '@hono/zod-openapi'
 import { limits } from '../../core/base/index.ts'
 import {
+  EventShape,
   FetchedShape,
   type ProblemCode,
   ProduceBodyShape,
@@ -146,6 +147,35 @@ const ofRecords: readonly QueryParameter[] = [
   { name: 'format', about: 'In lines: values or records.', shape: z.enum(['value', 'record']).default('value') },
 ]
 
+const whereEventsBegin: readonly QueryParameter[] = [
+  ...place.filter(({ name }) => name === 'cursor' || name === 'from'),
+  ...ofRecords.filter(({ name }) => name === 'tags'),
+]
+
+const eventHeaders: readonly QueryParameter[] = [
+  {
+    name: 'Last-Event-ID',
+    about: 'The id of the latest event, sent by a browser that comes back: it beats cursor and from.',
+    shape: z.string().max(limits.CURSOR_BYTES_MAX),
+  },
+]
+
+const eventAnswers = {
+  200: {
+    about: 'Events without an end. What can be tried again is told as a problem event, and the stream ends.',
+    content: { 'text/event-stream': EventShape },
+  },
+}
+
+const streamProblems: readonly ProblemCode[] = [
+  'malformed',
+  'unknown-parameter',
+  'unknown-topic',
+  'unknown-partition',
+  'invalid',
+  'limit-reached',
+]
+
 const fetchedAnswers = {
   200: {
     about: 'Records, maybe none, and where to go on.',
@@ -239,6 +269,28 @@ export const dataOperations: readonly DataOperation[] = [
     headers: [],
     answers: fetchedAnswers,
     problems: fetchProblems,
+  },
+  {
+    id: 'stream',
+    method: 'GET',
+    path: '/v1/topics/{topic}/records/stream',
+    tag: 'records',
+    summary: 'Records of a topic as they come, for EventSource',
+    query: whereEventsBegin,
+    headers: eventHeaders,
+    answers: eventAnswers,
+    problems: streamProblems,
+  },
+  {
+    id: 'streamTopics',
+    method: 'GET',
+    path: '/v1/records/stream',
+    tag: 'records',
+    summary: 'Records of several topics as they come, for EventSource',
+    query: [{ name: 'topics', about: 'Names, parted by commas.', shape: z.string() }, ...whereEventsBegin],
+    headers: eventHeaders,
+    answers: eventAnswers,
+    problems: streamProblems,
   },
   {
     id: 'fetchBatches',

@@ -9,6 +9,8 @@ export { Problem } from './problem.ts'
 export { problemOf, problemOfFault } from './refusal.ts'
 export { ClusterShape, HealthShape, LimitsShape, type LimitsView, limitsView, ReadyShape } from './operations.ts'
 export { ProblemShape } from './problem-shape.ts'
+export { ClientOpShape } from './push-ops.ts'
+export { EventShape, ServerMessageShape } from './push-messages.ts'
 export {
   FetchedShape,
   ProduceBodyShape,
