@@ -42,7 +42,7 @@ async function build(outfile: string, commit: string, target?: Bun.Build.Compile
     },
   })
   // it is inside; beside the executable it is nobody's
-  await rm(join(ROOT, `${outfile}.map`), { force: true })
+  await rm(join(ROOT, `${outfile.replace(/\.exe$/, '')}.map`), { force: true })
   const bytes = Bun.file(join(ROOT, outfile)).size
   console.error(`${outfile}  ${(bytes / 1e6).toFixed(0)} MB  ${((performance.now() - started) / 1000).toFixed(1)} s`)
 }
