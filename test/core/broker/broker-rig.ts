@@ -265,7 +265,8 @@ export async function readOn(session: FetchSession, bytesMax = 1 << 20): Promise
     if (slice === null) break
     const { position } = slice
     const { partition } = position.replica
-    read.set(partition, [...(read.get(partition) ?? []), ...recordsIn(slice.bytes, position.offset)])
+    const within = recordsIn(slice.bytes, position.offset).filter(({ offset }) => offset < position.untilOffset)
+    read.set(partition, [...(read.get(partition) ?? []), ...within])
     position.offset = slice.nextOffset
   }
   const problem = session.positions.find((position) => position.problem !== null)?.problem
