@@ -64,7 +64,8 @@ export function runSeed(
   }
 }
 
-function demandLife(cluster: SimCluster): void {
+/** Proof of life: first of a core alone, then of all. Throws when there is none. */
+export function demandLife(cluster: SimCluster): void {
   const core = chooseCore(cluster)
   cluster.note(`the core is ${core.map(({ id }) => id).join(' ')}`)
   for (const replica of cluster.replicas.values()) if (!core.includes(replica) && replica.up) replica.kill()
