@@ -57,6 +57,8 @@ interface Place {
 }
 
 const NO_BYTES = new Uint8Array(0)
+/** Checking a small batch costs about 0.4 µs whatever its size: more of them in one read would hold the loop. */
+const READ_BATCHES_MAX = 10_000
 const READ_BYTES_MIN = 16 * 1024
 const SCAN_BYTES = 1024 * 1024
 const SCAN_SLICE_MS = 8
@@ -324,6 +326,7 @@ export class LogReader {
     const { codec } = this.#world
     let start = -1
     let at = 0
+    let batches = 0
     this.#wanted = 0
     while (at < count || start < 0) {
       const fault = at + BATCH_HEADER_BYTES <= count ? null : BATCH_HEADER_BYTES
@@ -336,7 +339,7 @@ export class LogReader {
         if (start >= 0) break
         return this.#stop(position + at, offset, batchBytes)
       }
-      if (start >= 0 && at + batchBytes - start > bytesMax) break
+      if (start >= 0 && (at + batchBytes - start > bytesMax || batches === READ_BATCHES_MAX)) break
       if (!isBodyGood(bytes, at, codec)) {
         if (start >= 0) break
         return this.#stop(position + at, offset, 0)
@@ -347,6 +350,7 @@ export class LogReader {
         break
       }
       if (start < 0 && last >= from) start = at
+      if (start >= 0) batches++
       offset = last + 1
       at += batchBytes
     }

@@ -313,12 +313,14 @@ class Recovery {
   /** Writes the same bytes over themselves, so that they are dirty and the next sync means them. */
   async #rewrite(kept: readonly { segment: Segment; from: number }[]): Promise<DiskFile[]> {
     const files: DiskFile[] = []
-    const bytes = new Uint8Array(kept.length === 0 ? 0 : COPY_BYTES)
+    const bytes = new Uint8Array(
+      Math.min(COPY_BYTES, Math.max(0, ...kept.map(({ segment, from }) => segment.bytes - from))),
+    )
     for (const { segment, from } of kept) {
       const file = segment.file()
       files.push(file)
-      for (let position = from; position < segment.bytes; position += COPY_BYTES) {
-        const count = await file.readCold(bytes.subarray(0, Math.min(COPY_BYTES, segment.bytes - position)), position)
+      for (let position = from; position < segment.bytes; position += bytes.length) {
+        const count = await file.readCold(bytes.subarray(0, Math.min(bytes.length, segment.bytes - position)), position)
         file.write(bytes.subarray(0, count), position)
       }
     }

@@ -1,15 +1,24 @@
 // The power goes at every single disk call of a scripted life of a log, and each time comes back in several ways: everything
 // not synced lost, everything kept, only the process killed, and mixtures by seed with torn writes. Each time the log must
-// recover, hold what it acknowledged, take appends, and recover again.
+// recover, hold what it acknowledged, take appends, and recover again. `NARU_CRASH_SEEDS` says how many mixtures; above one,
+// every call is tried with the journal too.
 
 import { expect, test } from 'bun:test'
+import { JournaledDisk } from '../../../src/core/log/index.ts'
+import { hostCodec } from '../../../src/edge/host/index.ts'
 import { allKept, allLost, randomOutcome, SimDisk } from '../../sim/disk.ts'
 import { SimClock, Stuck } from '../../sim/clock.ts'
 import { SimRandom } from '../../sim/random.ts'
 import { CrashModel } from './crash-model.ts'
-import { CONFIG, LogRig } from './log-rig.ts'
+import { bareDisk, CONFIG, type DiskPort, LogRig } from './log-rig.ts'
 
-const SEEDS = Number(process.env.NARU_CRASH_SEEDS ?? 3)
+const journaledDisk: DiskPort = (disk, events) => {
+  const world = { codec: hostCodec, random: new SimRandom(5, 'salts'), events }
+  const settings = { filesMin: 1, bytesPerFileMax: 64 * 1024, halfBytes: 16 * 4096 }
+  return JournaledDisk.open(disk, world, (path) => path.endsWith('.log'), settings)
+}
+
+const SEEDS = Number(process.env.NARU_CRASH_SEEDS ?? 1)
 
 class Life {
   readonly model = new CrashModel()
@@ -21,8 +30,9 @@ class Life {
   constructor(
     disk: SimDisk,
     readonly dieAt: number,
+    port: DiskPort,
   ) {
-    this.rig = new LogRig(disk, { ...CONFIG, segmentBytes: 3000, retentionBytes: 9000 })
+    this.rig = new LogRig(disk, { ...CONFIG, segmentBytes: 3000, retentionBytes: 9000 }, port)
     this.#count(disk)
   }
 
@@ -129,16 +139,16 @@ function afterlife(life: Life, disk: SimDisk): void {
   model.check(found, again)
 }
 
-function everyCrash(lies: SimDisk['lies'], seeds: number): void {
+function everyCrash(port: DiskPort, lies: SimDisk['lies'], seeds: number, stride = 1): void {
   const fresh = () => {
     const disk = new SimDisk(new SimClock())
     disk.lies = lies
     return disk
   }
-  const whole = new Life(fresh(), 0)
+  const whole = new Life(fresh(), 0, port)
   whole.run()
-  for (let dieAt = 1; dieAt <= whole.calls; dieAt++) {
-    const life = new Life(fresh(), dieAt)
+  for (let dieAt = 1; dieAt <= whole.calls; dieAt += stride) {
+    const life = new Life(fresh(), dieAt, port)
     expect(life.runToDeath()).toBe(true)
     const { disk } = life.rig
     const ways: [string, () => SimDisk][] = [
@@ -159,13 +169,16 @@ function everyCrash(lies: SimDisk['lies'], seeds: number): void {
   }
 }
 
-test(
-  'a crash at every disk call loses nothing acknowledged and invents nothing',
-  () => everyCrash('none', SEEDS),
-  60_000,
-)
+test('a crash at every disk call loses nothing acknowledged and invents nothing', () => {
+  everyCrash(bareDisk, 'none', SEEDS)
+}, 60_000)
+
+test('nor with every sync of segments going through the journal', () => {
+  everyCrash(journaledDisk, 'none', SEEDS, SEEDS > 1 ? 1 : 4)
+}, 60_000)
 
 test('and this would be noticed: syncs of files, or of names, that do nothing', () => {
-  expect(() => everyCrash('sync', 0)).toThrow()
-  expect(() => everyCrash('sync-folder', 0)).toThrow()
+  expect(() => everyCrash(bareDisk, 'sync', 0)).toThrow()
+  expect(() => everyCrash(bareDisk, 'sync-folder', 0)).toThrow()
+  expect(() => everyCrash(journaledDisk, 'sync', 0)).toThrow()
 })

@@ -8,7 +8,7 @@ import {
   type LogWorld,
   GroupCommit,
 } from '../../../src/core/log/index.ts'
-import type { EventFields, Events, Meter } from '../../../src/core/ports/index.ts'
+import type { Disk, EventFields, Events, Meter } from '../../../src/core/ports/index.ts'
 import {
   appendedAtOf,
   BatchBuilder,
@@ -94,12 +94,18 @@ export function valuesOf(bytes: Uint8Array): { offset: number; value: string }[]
   return values
 }
 
+export type DiskPort = (disk: SimDisk, events: Events) => Promise<Disk>
+
+export const bareDisk: DiskPort = async (disk) => disk
+
 export class LogRig implements LogListener {
   readonly clock: SimClock
   readonly disk: SimDisk
   readonly events = new EventList()
-  readonly commits: GroupCommit
-  readonly world: LogWorld
+  commits!: GroupCommit
+  world!: LogWorld
+  /** What lies between the log and the disk. */
+  readonly port: DiskPort
   config: LogConfig
   log!: Log
   epoch = 0
@@ -108,12 +114,11 @@ export class LogRig implements LogListener {
   halts: string[] = []
   whenRefused: (from: number) => void = () => {}
 
-  constructor(disk: SimDisk, config: LogConfig = CONFIG) {
+  constructor(disk: SimDisk, config: LogConfig = CONFIG, port: DiskPort = bareDisk) {
     this.disk = disk
     this.clock = disk.clock
     this.config = config
-    this.commits = new GroupCommit(disk, disk.clock, quietMeter, (why) => this.halts.push(why))
-    this.world = { disk, codec: hostCodec, clock: disk.clock, events: this.events, commits: this.commits }
+    this.port = port
   }
 
   static fresh(config: LogConfig = CONFIG, options: SimDiskOptions = {}): LogRig {
@@ -121,6 +126,9 @@ export class LogRig implements LogListener {
   }
 
   open(): this {
+    const disk = this.clock.run(this.port(this.disk, this.events))
+    this.commits = new GroupCommit(disk, this.clock, quietMeter, (why) => this.halts.push(why))
+    this.world = { disk, codec: hostCodec, clock: this.clock, events: this.events, commits: this.commits }
     this.log = this.clock.run(Log.open(FOLDER, this.config, this.world, this))
     this.durableEnd = this.log.durableEnd
     this.epoch = this.log.latestEpoch + 1
@@ -129,7 +137,7 @@ export class LogRig implements LogListener {
 
   /** A new process on the same disk, as it is or as `disk` says. */
   next(disk: SimDisk = this.disk.kill()): LogRig {
-    return new LogRig(disk, this.config)
+    return new LogRig(disk, this.config, this.port)
   }
 
   onDurable(end: number): void {
