@@ -42,10 +42,11 @@ const FLOORS: readonly Floor[] = [
       enters: ['core/broker', 'core/cluster', 'core/record', ...GROUND],
       packages: ['node', 'zod', '@hono/zod-openapi'],
     },
+    'edge/console': { enters: [], packages: ['bun', 'node', 'swagger-ui-dist'] },
   },
   {
     'edge/http': {
-      enters: ['edge/wire', 'edge/config', 'core/broker', 'core/cluster', 'core/record', ...GROUND],
+      enters: ['edge/wire', 'edge/config', 'edge/console', 'core/broker', 'core/cluster', 'core/record', ...GROUND],
       packages: ['bun', 'node', 'hono', 'zod', '@hono/zod-openapi'],
     },
     'edge/push': { enters: ['edge/wire', 'core/broker', 'core/record', ...GROUND], packages: ['bun'] },

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 
 const ROOT = join(import.meta.dir, '..')
 const BINARY = join(ROOT, 'dist/naru')
+const PAGE_FOLDER = 'src/edge/console/page'
 
 const SHOWN_CHARS_MAX = 20_000
 
@@ -28,6 +29,7 @@ const script = (name: string, ...args: string[]) => ['bun', join(ROOT, 'scripts'
 const STATIC: readonly Step[] = [
   { name: 'types', command: ['bun', 'check', '--no-script'] },
   { name: 'types of the core, which sees no platform', command: ['bun', 'check', '--no-script', '-p', 'src/core'] },
+  { name: 'types of the pages, which see a browser', command: ['bun', 'check', '--no-script', '-p', PAGE_FOLDER] },
   { name: 'lint', command: [tool('oxlint'), '--type-aware'] },
   // emitted documents are laid out by what emits them, prose by who writes it
   {

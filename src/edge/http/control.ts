@@ -2,6 +2,7 @@
 
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { limits } from '../../core/base/index.ts'
+import { isPage, pageAnswer, pagePaths } from '../console/index.ts'
 import { Problem } from '../wire/index.ts'
 import { pathStart } from './address.ts'
 import { bodyAnswer, problemAnswer } from './answer.ts'
@@ -26,6 +27,12 @@ export function createControl(path: ControlPath, bodies: Bodies): OpenAPIHono {
     document ??= encoder.encode(openApiText())
     return bodyAnswer(document, 'application/json')
   })
+  for (const page of pagePaths) {
+    app.get(page, (c) => {
+      if (c.req.method === 'HEAD') return notFound(c.req.raw)
+      return pageAnswer(page, c.req.header('if-none-match'))
+    })
+  }
   for (const operation of controlOperations) {
     app.on(operation.method, operation.path.replaceAll(/\{(\w+)\}/g, ':$1'), (c) => {
       // Hono gives HEAD to what answers GET: here only where the table says so.
@@ -97,7 +104,7 @@ export function methodNotAllowed(method: string, allowed: readonly string[]): Re
 }
 
 function allowedOn(path: string): Method[] {
-  if (path === OPENAPI_PATH) return ['GET']
+  if (path === OPENAPI_PATH || isPage(path)) return ['GET']
   return patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
 }
 

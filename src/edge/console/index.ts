@@ -1,0 +1,1 @@
+export { isPage, pageAnswer, pagePaths } from './pages.ts'

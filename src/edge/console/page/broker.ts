@@ -1,0 +1,90 @@
+// What the console asks the broker over HTTP. A refusal is an error that carries the broker's own words.
+
+export interface Problem {
+  readonly title: string
+  readonly detail?: string
+  readonly code: string
+  readonly retryable?: boolean
+  readonly errors?: readonly { pointer: string; message: string }[]
+}
+
+export interface TopicSummary {
+  readonly topic: string
+  readonly partitions: number
+}
+
+export interface PartitionState {
+  readonly partition: number
+  readonly logStartOffset: number
+  readonly highWatermark: number
+  readonly damaged: boolean
+}
+
+export interface Produced {
+  readonly partitions?: readonly { partition: number; baseOffset: number }[]
+}
+
+/** A request as it is sent, and as it is shown. */
+export interface Asked {
+  readonly method: 'GET' | 'POST' | 'PUT'
+  /** With the query, from the root of the broker. */
+  readonly address: string
+  readonly contentType?: string
+  readonly body?: string
+}
+
+export class Refused extends Error {
+  readonly problem: Problem
+
+  constructor(problem: Problem) {
+    super(wordsOf(problem))
+    this.problem = problem
+  }
+}
+
+export function wordsOf({ title, detail, errors = [] }: Problem): string {
+  const places = errors.map(({ pointer, message }) => (pointer === '' ? message : `${pointer}: ${message}`))
+  return [detail ?? title, ...places].join('. ')
+}
+
+export function topicAddress(topic: string): string {
+  return `/v1/topics/${encodeURIComponent(topic)}`
+}
+
+export async function ask<Answer>({ method, address, contentType, body }: Asked): Promise<Answer> {
+  const response = await fetch(address, {
+    method,
+    ...(body === undefined ? null : { body }),
+    ...(contentType === undefined ? null : { headers: { 'content-type': contentType } }),
+  })
+  const answer: unknown = await response.json().catch(() => null)
+  if (response.ok) return answer as Answer
+  throw new Refused(isProblem(answer) ? answer : { title: `The answer was ${response.status}`, code: 'internal' })
+}
+
+/** Every topic that is not the broker's own. */
+export async function topics(): Promise<TopicSummary[]> {
+  const found: TopicSummary[] = []
+  for (let after: string | null = ''; after !== null;) {
+    const behind: string = after === '' ? '' : `&after=${after}`
+    const page: { topics: TopicSummary[]; after: string | null } = await ask({
+      method: 'GET',
+      address: `/v1/topics?limit=1000${behind}`,
+    })
+    found.push(...page.topics.filter(({ topic }) => !topic.startsWith('__')))
+    after = page.after
+  }
+  return found
+}
+
+export async function partitionsOf(topic: string): Promise<readonly PartitionState[]> {
+  const { partitions } = await ask<{ partitions: readonly PartitionState[] }>({
+    method: 'GET',
+    address: topicAddress(topic),
+  })
+  return partitions
+}
+
+function isProblem(value: unknown): value is Problem {
+  return typeof value === 'object' && value !== null && 'code' in value && 'title' in value
+}
