@@ -23,7 +23,7 @@ import { LogImage } from '../../sim/raft/log-image.ts'
 
 export const idOf = (node: number): ReplicaId => replicaIdOf(node, 'a')
 
-export const benchOptions: RaftOptions = {
+const benchOptions: RaftOptions = {
   ...defaultRaftOptions,
   electionTicks: 9,
   heartbeatTicks: 1,
@@ -166,6 +166,14 @@ export class Bench {
     const messages = this.at(node).inbox.splice(0)
     for (const message of messages) this.raft(node).step(message)
     return messages.length
+  }
+
+  /** `nodes` do all they have to do; what they sent lies in inboxes, undelivered. */
+  work(...nodes: number[]): Message[] {
+    const sent: Message[] = []
+    for (const node of nodes)
+      for (let ready = this.process(node); ready !== null; ready = this.process(node)) sent.push(...ready.messages)
+    return sent
   }
 
   /** Works until nobody has anything left to do. */

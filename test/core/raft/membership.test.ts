@@ -2,7 +2,7 @@ import { describe, expect, test } from 'bun:test'
 import fc from 'fast-check'
 import { changedVoters, distance, MembershipHistory } from '../../../src/core/raft/membership.ts'
 import { majorityOf } from '../../../src/core/raft/quorum.ts'
-import { isReplicaId, nodeIdOf, type ReplicaId, replicaIdOf } from '../../../src/core/raft/replica-id.ts'
+import { isReplicaId, nodeIdOf, type ReplicaId, replicaIdOf } from '../../../src/core/raft/index.ts'
 
 const ids = (...nodes: number[]): ReplicaId[] => nodes.map((node) => replicaIdOf(node, 'a'))
 
