@@ -70,6 +70,7 @@ function pushOf(broker: Broker): Push {
     nodeId: broker.identity.nodeId,
     connectionsMax: 1_000,
     slowMs: 30_000,
+    idleS: 60,
     heartbeatMs: 15_000,
   })
 }

@@ -27,6 +27,8 @@ import { CommandFailed } from './output.ts'
 
 /** What is pushed to hears something at least so often: less than what proxies take for silence. */
 const HEARTBEAT_MS = 15_000
+/** A socket from which nothing came, not even an answer to a ping, is taken for dead. */
+const IDLE_S = 60
 
 export function addServeCommand(program: Command): void {
   const command = program
@@ -141,6 +143,7 @@ function startPush(broker: Broker, config: Config, events: Events, meter: Meter)
     connectionsMax: config.pushConnectionsMax,
     slowMs: config.slowMs,
     heartbeatMs: HEARTBEAT_MS,
+    idleS: IDLE_S,
   })
 }
 

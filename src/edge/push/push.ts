@@ -24,6 +24,8 @@ export interface PushOptions {
   readonly connectionsMax: number
   readonly slowMs: number
   readonly heartbeatMs: number
+  /** A socket that has been silent for so long, pings included, is closed. Bun counts from 8. */
+  readonly idleS: number
   readonly events: Events
 }
 
@@ -49,14 +51,14 @@ const EVENT_STREAM_HEADERS = {
 const FRAME_MARGIN_BYTES = limits.CURSOR_BYTES_MAX + 1024
 /** Buffered by Bun for one socket: more than a unit and its answers, and the end of the socket. */
 const BUFFER_BYTES_MAX = 4 * limits.SOCKET_FRAME_BYTES_MAX
-/** A socket that is silent for so long is asked, and then closed. */
-const IDLE_S = 60
 
 export class Push {
   readonly #options: PushOptions
   readonly #world: PushWorld
   readonly #sockets = new Set<PushSocket>()
   readonly #streams = new Set<EventStream>()
+  /** For the server: all sockets are this room's. */
+  readonly websocket: Bun.WebSocketHandler<SocketData>
   #isDraining = false
   #onEmpty: (() => void) | null = null
 
@@ -77,26 +79,10 @@ export class Push {
       turn,
       onFailure: (error) => failed(options.events, error),
     }
+    this.websocket = this.#handler(options.idleS)
     meter.gauge('naru_push_sockets', 'WebSockets open', () => this.#sockets.size)
     meter.gauge('naru_push_streams', 'Event streams open', () => this.#streams.size)
     meter.gauge('naru_push_subscriptions', 'Subscriptions over WebSockets', () => this.#subscriptionCount())
-  }
-
-  /** For the server: all sockets are this room's. */
-  readonly websocket: Bun.WebSocketHandler<SocketData> = {
-    maxPayloadLength: limits.SOCKET_FRAME_BYTES_MAX,
-    backpressureLimit: BUFFER_BYTES_MAX,
-    closeOnBackpressureLimit: true,
-    idleTimeout: IDLE_S,
-    sendPings: true,
-    perMessageDeflate: false,
-    open: (raw) => {
-      raw.data.socket = new PushSocket(this.#world, raw)
-      this.#sockets.add(raw.data.socket)
-    },
-    message: (raw, message) => raw.data.socket!.message(typeof message === 'string' ? message : null),
-    drain: (raw) => raw.data.socket!.drained(),
-    close: (raw) => this.#closed(raw.data.socket!),
   }
 
   /** Null: there is a socket now, and nothing to be answered. */
@@ -142,6 +128,24 @@ export class Push {
         resolve()
       }
     })
+  }
+
+  #handler(idleS: number): Bun.WebSocketHandler<SocketData> {
+    return {
+      maxPayloadLength: limits.SOCKET_FRAME_BYTES_MAX,
+      backpressureLimit: BUFFER_BYTES_MAX,
+      closeOnBackpressureLimit: true,
+      idleTimeout: idleS,
+      sendPings: true,
+      perMessageDeflate: false,
+      open: (raw) => {
+        raw.data.socket = new PushSocket(this.#world, raw)
+        this.#sockets.add(raw.data.socket)
+      },
+      message: (raw, message) => raw.data.socket!.message(typeof message === 'string' ? message : null),
+      drain: (raw) => raw.data.socket!.drained(),
+      close: (raw) => this.#closed(raw.data.socket!),
+    }
   }
 
   get #isEmpty(): boolean {

@@ -18,7 +18,7 @@ class Reading {
   hasEnded = false
   error: unknown = null
   #text = ''
-  readonly #reader: ReturnType<ReadableStream<Uint8Array>['getReader']>
+  readonly #reader: { read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>; cancel(): Promise<void> }
   readonly #decoder = new TextDecoder()
 
   constructor(body: ReadableStream<Uint8Array>) {

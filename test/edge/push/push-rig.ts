@@ -9,7 +9,7 @@ import { SimClock } from '../../sim/clock.ts'
 import { SimDisk } from '../../sim/disk.ts'
 import { SimRandom } from '../../sim/random.ts'
 
-export const HEARTBEAT_MS = 15_000
+const HEARTBEAT_MS = 15_000
 export const SLOW_MS = 30_000
 
 export interface Message {
@@ -66,6 +66,7 @@ export class PushRig {
       connectionsMax,
       slowMs: SLOW_MS,
       heartbeatMs: HEARTBEAT_MS,
+      idleS: 60,
     })
   }
 
