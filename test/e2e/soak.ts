@@ -24,7 +24,6 @@ if (options.help) {
 }
 
 const seed = Number(options.seed ?? Math.floor(Math.random() * 2 ** 32))
-console.log(`seed ${seed}`)
 const figures = await runCrashes({
   rounds: Number(options.rounds),
   seed,

@@ -36,9 +36,10 @@ export interface CrashFigures {
 }
 
 const TOPIC = 'soak'
-const PARTITIONS = 3
+/** Few and many: files are synced by themselves, or through the journal they share. */
+const PARTITIONS = [1, 3, 40]
 /** Small, so that kills fall into rolls too. */
-const SEGMENT_BYTES = 256 << 10
+const SEGMENT_BYTES = [64 << 10, 256 << 10]
 const UP_MS_MIN = 50
 const KILL_IN_START_SHARE = 0.3
 const KILL_IN_START_MS_MAX = 150
@@ -59,16 +60,18 @@ const KINDS: readonly { name: string; make: (world: ProducerWorld) => Producer }
 /** Throws at the first violation, leaving the data folder for a look. */
 export async function runCrashes({ rounds, seed, upMsMax, report }: CrashRun): Promise<CrashFigures> {
   const random = new SeededRandom(seed)
+  const partitionCount = random.pick(PARTITIONS)
+  const segmentBytes = random.pick(SEGMENT_BYTES)
   const scratch = scratchFolder('soak')
   const site = new Site(scratch.folder)
   const ledgers = KINDS.map(({ name }, id) => new ProducerLedger(id, name))
-  const live = new LogView(PARTITIONS)
+  const live = new LogView(partitionCount)
   const consumer = new LiveConsumer(site, TOPIC, live)
   const producers = KINDS.map(({ make }, id) =>
     make({
       site,
       topic: TOPIC,
-      partitionCount: PARTITIONS,
+      partitionCount,
       random: random.fork(),
       ledger: ledgers[id]!,
       runName: `soak-${seed}`,
@@ -78,8 +81,8 @@ export async function runCrashes({ rounds, seed, upMsMax, report }: CrashRun): P
   let kills = 0
   try {
     await site.start()
-    const config = { segmentBytes: SEGMENT_BYTES }
-    await site.broker.call('PUT', `/v1/topics/${TOPIC}`, { partitions: PARTITIONS, config })
+    await site.broker.call('PUT', `/v1/topics/${TOPIC}`, { partitions: partitionCount, config: { segmentBytes } })
+    report(`seed ${seed}: ${partitionCount} partitions, segments of ${segmentBytes >> 10} KiB`)
     consumer.start()
     for (const producer of producers) producer.start((error) => (failure ??= error))
     for (let round = 1; round <= rounds; round++) {
@@ -127,7 +130,7 @@ async function judge(
   live: LogView,
   consumer: LiveConsumer,
 ): Promise<LogView> {
-  const stored = new LogView(PARTITIONS)
+  const stored = new LogView(live.partitions.length)
   await readAll(site.broker.url, TOPIC, stored)
   const caughtUp = async (): Promise<boolean> => consumer.failure !== null || live.recordCount >= stored.recordCount
   await until(Date.now() + CATCH_UP_MS_MAX, caughtUp)

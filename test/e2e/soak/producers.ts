@@ -20,8 +20,9 @@ export interface ProducerWorld {
 }
 
 const RECORDS_OF_A_REQUEST_MAX = 200
-const LINES_OF_A_STREAM_MAX = 3_000
+const LINES_OF_A_STREAM_MAX = 1_500
 const PAUSE_MS_MAX = 4
+const RAW_BURST_MAX = 50
 
 export abstract class Producer {
   protected readonly world: ProducerWorld
@@ -56,11 +57,12 @@ export abstract class Producer {
     return `${url}/v1/topics/${this.world.topic}/${rest}`
   }
 
-  /** Once; what came of it goes into the ledger. */
-  protected async sendOnce(url: string, init: RequestInit, first: number, count: number): Promise<void> {
+  /** Once; what came of it goes into the ledger. False: it was not acknowledged. */
+  protected async sendOnce(url: string, init: RequestInit, first: number, count: number): Promise<boolean> {
     const result = await attempt(url, init, count)
     if (result.kind === 'acked') this.world.ledger.acked(first, count, result.ranges)
     else if (result.kind === 'refused') this.world.ledger.refused(first, count)
+    return result.kind === 'acked'
   }
 
   /** The same again until it is acknowledged, through crashes. `path` is what follows the topic. */
@@ -82,18 +84,16 @@ export abstract class Producer {
   }
 }
 
-/** One value a request, sent once. */
+/** One value a request, sent once; bursts of them, so that kills find some under way. */
 export class RawProducer extends Producer {
   protected override async sendOne(url: string): Promise<void> {
-    const first = this.world.ledger.take(1)
-    const [name] = this.names(first, 1)
-    const key = this.world.random.chance(0.5) ? `?key=${keyOf(name!)}` : ''
-    await this.sendOnce(
-      this.pathOf(url, `records${key}`),
-      { body: textOf(name!), headers: { 'content-type': 'text/plain' } },
-      first,
-      1,
-    )
+    for (let left = this.world.random.between(1, RAW_BURST_MAX); left > 0; left--) {
+      const first = this.world.ledger.take(1)
+      const [name] = this.names(first, 1)
+      const key = this.world.random.chance(0.5) ? `?key=${keyOf(name!)}` : ''
+      const init = { body: textOf(name!), headers: { 'content-type': 'text/plain' } }
+      if (!(await this.sendOnce(this.pathOf(url, `records${key}`), init, first, 1))) return
+    }
   }
 }
 
@@ -115,7 +115,10 @@ export class JsonProducer extends Producer {
     const records = this.names(first, count).map((name) => ({ key: keyOf(name), value: jsonOf(name) }))
     const body = JSON.stringify({ records })
     const headers = { 'content-type': 'application/json' }
-    if (random.chance(0.5)) return this.sendOnce(this.pathOf(url, 'records'), { body, headers }, first, count)
+    if (random.chance(0.5)) {
+      await this.sendOnce(this.pathOf(url, 'records'), { body, headers }, first, count)
+      return
+    }
     await this.sendUntilAcked('records', { body, headers: { ...headers, ...this.idempotencyKey(first) } }, first, count)
   }
 }

@@ -25,6 +25,10 @@ export class SeededRandom {
     return this.next() < share
   }
 
+  pick<Choice>(choices: readonly Choice[]): Choice {
+    return choices[this.between(0, choices.length - 1)]!
+  }
+
   /** A generator of its own, so that one user's choices do not shift another's. */
   fork(): SeededRandom {
     return new SeededRandom(Math.floor(this.next() * 0x1_0000_0000))
