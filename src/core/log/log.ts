@@ -11,14 +11,17 @@
 import { assert } from '../base/index.ts'
 import { type Clock, type Codec, type Disk, DiskError, type Events } from '../ports/index.ts'
 import { appendedAtOf, baseOffsetOf, lastOffsetOf, leaderEpochOf } from '../record/index.ts'
+import { finishCut } from './cut.ts'
 import type { Damage } from './damage.ts'
 import type { DiskSpace } from './disk-space.ts'
 import type { DurableMark, MarkFields } from './durable-mark.ts'
 import type { Epochs } from './epochs.ts'
 import type { CommitMember, GroupCommit, SyncRound } from './group-commit.ts'
 import type { LogConfig } from './log-config.ts'
+import { beginAnew, type LogPoint, marked } from './log-point.ts'
 import { type LogRead, LogReader } from './log-reader.ts'
-import { beginAnew, finishCut, type LogPoint, marked, recover, type Recovered } from './recovery.ts'
+import { recover, type Recovered } from './recovery.ts'
+import { pointBelow } from './point-below.ts'
 import { type RetainedSegment, retentionStart } from './retention.ts'
 import { Segment } from './segment.ts'
 import type { SegmentSet } from './segment-set.ts'
@@ -265,7 +268,7 @@ export class Log implements CommitMember {
       // what was pending may have been refused meanwhile
       offset = Math.min(offset, this.#endOffset)
       if (offset === this.#endOffset && this.#damages.every((damage) => damage.offset < offset)) return
-      await this.#cut(await this.#pointBelow(offset), this.#startOffset)
+      await this.#cut(await pointBelow(offset, this, this.#reader, this.#epochs), this.#startOffset)
     })
   }
 
@@ -479,41 +482,6 @@ export class Log implements CommitMember {
   }
 
   // ── cutting ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The log's state as it was when it ended at `offset`, or at the base of the batch that contains it. */
-  async #pointBelow(offset: number): Promise<LogPoint> {
-    const { list } = this.#segments
-    let i = this.#segments.indexOf(offset)
-    const segment = list[i]
-    let end = offset
-    if (segment !== undefined && segment.base < offset) {
-      const place = await this.#reader.placeOf(segment, offset)
-      end = place.offset
-      if (place.position > 0 && end > this.#startOffset) {
-        return {
-          end,
-          segmentBase: segment.base,
-          segmentBytes: place.position,
-          appendedAtMax: Number.isNaN(place.appendedAtBefore) ? this.#appendedAtMax : place.appendedAtBefore,
-          epoch: this.#epochs.at(end - 1),
-        }
-      }
-    }
-    if (end <= this.#startOffset) {
-      const start = this.#startOffset
-      const epoch = this.#epochs.at(start - 1)
-      return { end: start, segmentBase: start, segmentBytes: 0, appendedAtMax: this.#appendedAtMax, epoch }
-    }
-    const before = list[--i]!
-    const appendedAt = await this.#reader.lastAppendedAt(before)
-    return {
-      end,
-      segmentBase: before.base,
-      segmentBytes: before.bytes,
-      appendedAtMax: Number.isNaN(appendedAt) ? this.#appendedAtMax : appendedAt,
-      epoch: this.#epochs.at(end - 1),
-    }
-  }
 
   async #cut(point: LogPoint, startOffset: number): Promise<void> {
     const { commits } = this.#world

@@ -12,19 +12,14 @@
 // counts as damage: a false alarm can be looked into, a false cut cannot.
 
 import type { Clock, Codec, Disk, DiskFile, Events } from '../ports/index.ts'
-import {
-  appendedAtOf,
-  BATCH_HEADER_BYTES,
-  baseOffsetOf,
-  batchBytesOf,
-  isStampGood,
-  lastOffsetOf,
-  leaderEpochOf,
-} from '../record/index.ts'
+import { appendedAtOf, baseOffsetOf, batchBytesOf, lastOffsetOf, leaderEpochOf } from '../record/index.ts'
 import { nextBatch, type Track, walkBatches, type WalkEnd } from './batch-walk.ts'
 import type { Damage } from './damage.ts'
+import { finishCut } from './cut.ts'
 import { DurableMark, type MarkFields } from './durable-mark.ts'
+import { rebuildEpochs } from './epoch-rebuild.ts'
 import { Epochs } from './epochs.ts'
+import { beginAnew, emptyPoint, type LogPoint, marked } from './log-point.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { Segment, segmentBaseOf } from './segment.ts'
 import { SegmentSet } from './segment-set.ts'
@@ -35,15 +30,6 @@ export interface RecoveryWorld {
   readonly clock: Clock
   readonly events: Events
   readonly commits: GroupCommit
-}
-
-/** Where a log stands behind some batch. */
-export interface LogPoint {
-  end: number
-  segmentBase: number
-  segmentBytes: number
-  appendedAtMax: number
-  epoch: number
 }
 
 export interface Recovered {
@@ -64,42 +50,6 @@ const END_OF_TIME = Number.MAX_SAFE_INTEGER
 
 export async function recover(folder: string, world: RecoveryWorld): Promise<Recovered> {
   return new Recovery(folder, world).run()
-}
-
-/** Makes `fields`, a mark that says `cutting`, durable, removes what lies outside it, and then says so no more. */
-export async function finishCut(
-  segments: SegmentSet,
-  mark: DurableMark,
-  fields: MarkFields,
-  epochs: Epochs,
-  folder: string,
-  commits: GroupCommit,
-): Promise<SegmentSet> {
-  await commits.syncNow([mark.writeTwice(fields)], [])
-  const isEmpty = fields.durableEnd === fields.startOffset
-  const gone = new Set(isEmpty ? segments.list : segments.from(fields.durableEnd))
-  const files: DiskFile[] = []
-  for (const segment of gone) segment.remove()
-  const rest = segments.without(gone)
-  const last = rest.last
-  if (last !== null && last.base === fields.segmentBase && last.bytes >= fields.segmentBytes) {
-    // also when it looks cut already: a process killed before the sync leaves that
-    last.file().truncate(fields.segmentBytes)
-    last.bytes = fields.segmentBytes
-    last.warmTo = Math.min(last.warmTo, last.bytes)
-    last.index.cutTo(last.bytes)
-    last.lastAppendedAt = Number.NaN
-    files.push(last.file())
-  }
-  if (fields.latestEpoch < 0) epochs.clear()
-  else epochs.cutFrom(fields.durableEnd)
-  files.push(epochs.writeIfRoom())
-  await commits.syncNow(files, [folder])
-  // no batch may come before this is durable: the mark that says `cutting` would take it away
-  fields.state = 'unsettled'
-  beginAnew(fields, fields.durableEnd)
-  await commits.syncNow([mark.writeTwice(fields)], [])
-  return rest
 }
 
 class Recovery {
@@ -174,7 +124,12 @@ class Recovery {
 
   async #recoverMarked(fields: MarkFields, areEpochsGood: boolean): Promise<Recovered> {
     this.#dropBelow(fields.startOffset)
-    await this.#checkEpochs(fields, areEpochsGood)
+    this.#epochs.cutFrom(fields.durableEnd)
+    // a torn entry of an epoch above the mark is what a crash may leave; the tail brings it again
+    if (this.#epochs.latest !== fields.latestEpoch) {
+      this.#world.events.warn('log-epochs-rebuilt', { folder: this.#folder, wasWhole: areEpochsGood })
+      await rebuildEpochs(this.#epochs, this.#segments, fields, this.#world.codec)
+    }
     const point: LogPoint = {
       end: fields.durableEnd,
       segmentBase: fields.segmentBase,
@@ -387,39 +342,6 @@ class Recovery {
     return null
   }
 
-  async #checkEpochs(fields: MarkFields, areGood: boolean): Promise<void> {
-    this.#epochs.cutFrom(fields.durableEnd)
-    // a torn entry of an epoch above the mark is what a crash may leave; the tail brings it again
-    if (this.#epochs.latest === fields.latestEpoch) return
-    this.#world.events.warn('log-epochs-rebuilt', { folder: this.#folder, whole: areGood })
-    this.#epochs.clear()
-    const { codec } = this.#world
-    const list = this.#segments.list.filter((segment) => segment.base < fields.durableEnd)
-    for (let i = 0; i < list.length; i++) {
-      const segment = list[i]!
-      const first = firstEpoch(segment, codec)
-      const next = list[i + 1]
-      if (first >= this.#epochs.latest && first >= 0) this.#epochs.note(first, segment.base)
-      if (next !== undefined && first >= 0 && firstEpoch(next, codec) === first) continue
-      await this.#noteEpochs(segment, fields)
-    }
-  }
-
-  async #noteEpochs(segment: Segment, fields: MarkFields): Promise<void> {
-    const { codec } = this.#world
-    const end = segment.base === fields.segmentBase ? Math.min(fields.segmentBytes, segment.bytes) : segment.bytes
-    let track: Track = { position: 0, offset: segment.base, epoch: Math.max(this.#epochs.latest, 0) }
-    for (;;) {
-      const reached = await walkBatches(segment.file(), track, end, codec, (bytes, at) =>
-        this.#epochs.note(leaderEpochOf(bytes, at), baseOffsetOf(bytes, at)),
-      )
-      if (reached.fault === null) return
-      const next = await nextBatch(segment.file(), reached, end, fields.durableEnd, codec)
-      if (next === null) return
-      track = next
-    }
-  }
-
   #damage(offset: number, nextReadableOffset: number, path: string, detail: string): void {
     this.#damages.push({ offset, nextReadableOffset, path, detail })
     this.#world.events.error('log-damaged', { path, offset, nextReadableOffset, detail })
@@ -440,33 +362,6 @@ class Recovery {
   }
 }
 
-/** What a mark says of a log that ends, synced, at `point`. */
-export function marked(startOffset: number, point: LogPoint, segmentCount: number): MarkFields {
-  return {
-    startOffset,
-    durableEnd: point.end,
-    segmentBase: point.segmentBase,
-    segmentBytes: point.segmentBytes,
-    appendedAtMax: point.appendedAtMax,
-    latestEpoch: point.epoch,
-    segmentCount,
-    state: 'settled',
-  }
-}
-
-export function emptyPoint(offset: number): LogPoint {
-  return { end: offset, segmentBase: offset, segmentBytes: 0, appendedAtMax: 0, epoch: -1 }
-}
-
-/**
- * The next batch goes into a file of its own, also after another start. A file that was cut is never made longer: blocks of
- * the cut part, were they to come back in a crash, would pass for batches appended since.
- */
-export function beginAnew(point: { segmentBase: number; segmentBytes: number }, end: number): void {
-  point.segmentBase = end
-  point.segmentBytes = 0
-}
-
 function endsAt(last: Segment, point: LogPoint): boolean {
   if (point.segmentBytes === 0) return last.base < point.end
   return last.base === point.segmentBase && last.bytes === point.segmentBytes
@@ -483,10 +378,4 @@ async function countBatches(segment: Segment, from: Track, codec: Codec): Promis
         : await nextBatch(segment.file(), { ...end, offset: -1 }, segment.bytes, END_OF_TIME, codec)
   }
   return batches
-}
-
-function firstEpoch(segment: Segment, codec: Codec): number {
-  const header = new Uint8Array(BATCH_HEADER_BYTES)
-  const count = segment.file().read(header, 0)
-  return count === BATCH_HEADER_BYTES && isStampGood(header, 0, codec) ? leaderEpochOf(header, 0) : -1
 }
