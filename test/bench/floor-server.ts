@@ -51,7 +51,40 @@ app.get('/constant/:bytes', (c) => {
   return c.body(body)
 })
 
-const server = Bun.serve({ hostname: '127.0.0.1', port: 0, fetch: app.fetch, maxRequestBodySize: 64 << 20 })
+/** A frame for every socket, as often as it is asked for; a socket alone is poured full instead. */
+let pushed = ''
+app.put('/pushed', async (c) => {
+  pushed = await c.req.text()
+  return c.body(null, 204)
+})
+app.post('/publish', async (c) => {
+  await c.req.arrayBuffer()
+  server.publish('all', pushed)
+  return c.json(ok)
+})
+
+const server = Bun.serve({
+  hostname: '127.0.0.1',
+  port: 0,
+  fetch: (request, self) => (request.url.endsWith('/ws') && self.upgrade(request) ? undefined : app.fetch(request)),
+  maxRequestBodySize: 64 << 20,
+  websocket: {
+    backpressureLimit: 64 << 20,
+    message(socket, message) {
+      const { op } = JSON.parse(String(message)) as { op: 'subscribe' | 'pour' }
+      socket.sendText('subscribed')
+      if (op === 'subscribe') socket.subscribe('all')
+      else pour(socket)
+    },
+    drain: (socket) => (socket.isSubscribed('all') ? undefined : pour(socket)),
+  },
+})
+
+/** Sends what the socket takes, a turn of the loop at a time. */
+function pour(socket: Bun.ServerWebSocket): void {
+  for (let i = 0; i < 4; i++) if (socket.sendText(pushed) <= 0) return
+  setImmediate(pour, socket)
+}
 
 /** Not even HTTP: a constant reply to whatever comes, to show what the load itself can reach. */
 const reply = Buffer.from(`HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok`)

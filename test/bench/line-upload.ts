@@ -35,10 +35,10 @@ export class LineUpload {
           const end = reply.indexOf('\r\n\r\n')
           const length = Number(/content-length: (\d+)/i.exec(reply)?.[1])
           if (end < 0 || Buffer.byteLength(reply) < end + 4 + length) return
-          open.end()
           if (!reply.startsWith('HTTP/1.1 200')) return reject(new Error(reply))
           const { count } = JSON.parse(reply.slice(end + 4)) as { count: number }
           resolve({ count, lines: blocks * 1_000 })
+          open.end()
         },
         error: (_: unknown, error: Error) => reject(error),
         close: () => reject(new Error(`the upload was cut off: ${reply}`)),

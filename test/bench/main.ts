@@ -14,6 +14,7 @@ import { touchMemory } from './disk-floor.ts'
 import { jsonFetch, storedFetch } from './fetch-paths.ts'
 import { ceiling } from './load-ceiling.ts'
 import { batches, jsonProduce, manyPartitions, singlePosts } from './produce-paths.ts'
+import { push } from './push-paths.ts'
 import { parkedPolls, recovery, startOfManySegments, memory, upload } from './reported.ts'
 import { Metrics, type Floors, startBroker, startFloors } from './servers.ts'
 import { printRows } from './table.ts'
@@ -26,6 +27,7 @@ const PATHS: Record<string, (world: BenchWorld) => Promise<Row[]>> = {
   'json-fetch': jsonFetch,
   stored: storedFetch,
   partitions: manyPartitions,
+  push,
 }
 /** Figures without a floor. They start brokers of their own and take their time, so the short form leaves them out. */
 const REPORTED: Record<string, (short: boolean) => Promise<string[]>> = {

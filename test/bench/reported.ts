@@ -157,12 +157,15 @@ export async function upload(short: boolean): Promise<string[]> {
     const { count, lines } = await LineUpload.send(broker.port, path, bytes)
     clearInterval(watch)
     const seconds = (performance.now() - started) / 1000
-    const half = samples.slice(samples.length >> 1)
+    const quarters = [0, 1, 2, 3].map((i) => {
+      const quarter = samples.slice((samples.length * i) >> 2, (samples.length * (i + 1)) >> 2)
+      return (Math.max(...quarter) / MB).toFixed(0)
+    })
     if (count !== lines) throw new Error(`${lines} lines sent, ${count} acknowledged`)
     return [
       `${bytes / MB} MB of NDJSON in one request: ${lines} records, ${(bytes / MB / seconds).toFixed(0)} MB/s, ` +
-        `${(lines / seconds / 1000).toFixed(0)} k records/s; RSS ${(before / MB).toFixed(0)} MB before, highest ` +
-        `${(Math.max(...samples) / MB).toFixed(0)} MB, second half ${(Math.min(...half) / MB).toFixed(0)}–${(Math.max(...half) / MB).toFixed(0)} MB`,
+        `${(lines / seconds / 1000).toFixed(0)} k records/s; RSS ${(before / MB).toFixed(0)} MB before, highest in each quarter of ` +
+        `the upload ${quarters.join(', ')} MB`,
     ]
   })
 }
