@@ -23,6 +23,8 @@ const UNIT_BYTES = 256 * 1024
 const SCAN_BYTES_MAX = 2 * 1024 * 1024
 const DRAFTS_KEPT_MAX = 16
 
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
 export interface Reset {
   readonly kind: 'reset'
   readonly topic: string
@@ -183,12 +185,13 @@ export class UnitReader {
 
   #finish(draft: Draft): Step | null {
     const { topic, recordCount, scannedBytes } = draft
-    const records = draft.out.view().slice()
+    const recordsBytes = draft.out.length
+    const records = recordsBytes === 0 ? '' : decoder.decode(draft.out.view())
     this.#drafts.give(draft)
     if (scannedBytes === 0) return this.#stepOver()
     this.#cursor = null
     const { cursor, isCaughtUp } = this
-    return new Unit({ topic, records, recordCount, cursor, isCaughtUp })
+    return new Unit({ topic, records, recordsBytes, recordCount, cursor, isCaughtUp })
   }
 
   /** The first position that stands still is taken up again behind what it cannot read. */
@@ -223,6 +226,7 @@ function readableOffset(problem: FetchRefusal, offset: number): number | null {
     case 'closing':
     case 'internal-topic':
     case 'invalid-name':
+    case 'loading':
     case 'topic-recreated':
     case 'unknown-partition':
     case 'unknown-topic':
