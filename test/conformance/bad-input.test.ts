@@ -214,7 +214,7 @@ forEachTarget((target) => {
 
   test('addresses and methods that do not exist', async () => {
     for (const path of [
-      '/',
+      '/nothing',
       '/v1',
       '/v2/topics',
       '/v1/topics/a/record',
