@@ -186,8 +186,17 @@ export class Broker {
     const image = this.#metadata.image.topicNamed(topic)
     const route = image === null ? null : this.#replicas.route(image.id)
     if (route !== null) return route
+    if (image !== null) return { kind: 'loading' }
     if (!isName(topic)) return { kind: 'invalid-name', topic }
     return { kind: 'unknown-topic', topic, recentlyDeleted: false }
+  }
+
+  /** As `routeOf`, but a topic that has just been created is waited for until its partitions are open. */
+  async #openedRouteOf(topic: string): Promise<TopicRoute | PlaceRefusal> {
+    const route = this.routeOf(topic)
+    if (route instanceof TopicRoute || route.kind !== 'loading') return route
+    await this.#metadata.followed
+    return this.routeOf(topic)
   }
 
   /** Advances the log start of one partition; resolves when that is durable. */
@@ -216,7 +225,7 @@ export class Broker {
   openProduce(request: ProduceRequest): ProduceSession | ProduceRefusal | Promise<ProduceSession | ProduceRefusal> {
     if (this.#phase !== 'ready') return { kind: 'closing' }
     const route = this.routeOf(request.topic)
-    if (!(route instanceof TopicRoute)) return this.#createFor(request, route)
+    if (!(route instanceof TopicRoute)) return this.#openLater(request, route)
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
     return this.#openOn(route, request, false)
   }
@@ -238,7 +247,7 @@ export class Broker {
     bytes: Uint8Array,
   ): Promise<ProduceOutcome | ProduceRefusal> {
     if (this.#phase !== 'ready') return { kind: 'closing' }
-    const route = this.routeOf(request.topic)
+    const route = await this.#openedRouteOf(request.topic)
     if (!(route instanceof TopicRoute)) return route
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
     const replica = route.replicas[request.partition]
@@ -251,7 +260,11 @@ export class Broker {
     )
   }
 
-  async #createFor(request: ProduceRequest, refusal: PlaceRefusal): Promise<ProduceSession | ProduceRefusal> {
+  async #openLater(request: ProduceRequest, refusal: PlaceRefusal): Promise<ProduceSession | ProduceRefusal> {
+    if (refusal.kind === 'loading') {
+      const route = await this.#openedRouteOf(request.topic)
+      return route instanceof TopicRoute ? this.#openOn(route, request, false) : route
+    }
     if (refusal.kind !== 'unknown-topic' || !this.#options.settings.autoCreateTopics) return refusal
     if (request.partition !== null) return refusal
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
@@ -348,7 +361,7 @@ export class Broker {
     if (this.#phase !== 'ready') return { kind: 'closing' }
     const routes: TopicRoute[] = []
     for (const topic of request.topics) {
-      const route = this.routeOf(topic)
+      const route = await this.#openedRouteOf(topic)
       if (!(route instanceof TopicRoute)) return route
       routes.push(route)
     }

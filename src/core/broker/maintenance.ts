@@ -46,6 +46,7 @@ export class Maintenance implements Timed {
 
   async #tick(): Promise<void> {
     this.#space.refresh()
+    await this.#replicas.openRest()
     if (this.#round.length === 0) {
       this.#round = [...this.#replicas.all()]
       this.#perTick = Math.ceil((this.#round.length * TICK_MS) / ROUND_MS)

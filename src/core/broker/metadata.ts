@@ -78,6 +78,11 @@ export class Metadata {
     return this.#image
   }
 
+  /** Resolves when the latest image has been followed. */
+  get followed(): Promise<void> {
+    return this.#followed
+  }
+
   /** From now on every change of the image is followed, in order. */
   startFollowing(follow: (delta: ClusterDelta) => Promise<void>): void {
     this.#follow = follow

@@ -65,6 +65,7 @@ export class ProduceSession {
   #firstUnaccepted = Number.POSITIVE_INFINITY
   #appended: Promise<void> = Promise.resolve()
   #isAppending = false
+  #hasAppended = false
   #areBuildersGiven = false
   #isOver = false
 
@@ -189,8 +190,14 @@ export class ProduceSession {
       count,
       partitions,
       refusal: this.refusal,
-      firstUnaccepted: this.refusal === null ? null : Math.min(this.#firstUnaccepted, this.recordCount),
+      firstUnaccepted: this.refusal === null ? null : this.#firstNotKept(),
     }
+  }
+
+  /** A request that is taken wholly is refused wholly when the refusal comes before the first append. */
+  #firstNotKept(): number {
+    if (!this.#request.streaming && !this.#hasAppended) return 0
+    return Math.min(this.#firstUnaccepted, this.recordCount)
   }
 
   // --- routing ---------------------------------------------------------------------------------------------------------
@@ -360,6 +367,7 @@ export class ProduceSession {
       this.#track(lane.replica.settled(), firstRecord)
       return
     }
+    this.#hasAppended = true
     const { baseOffset, lastOffset, count, appendedAt } = appended
     if (this.#expectOffset !== null) this.#expectOffset = lastOffset + 1
     const result = { partition: lane.replica.partition, baseOffset, lastOffset, count, appendedAt }

@@ -10,6 +10,8 @@ export type PlaceRefusal =
   | { kind: 'unknown-partition'; topic: string; partition: number; partitionCount: number }
   | { kind: 'internal-topic'; topic: string }
   | { kind: 'invalid-name'; topic: string }
+  /** The topic is not open yet, or a partition reads its producers' state again: the disk had no room for something. */
+  | { kind: 'loading' }
   | { kind: 'closing' }
 
 export type ProduceRefusal =
@@ -25,8 +27,6 @@ export type ProduceRefusal =
   | { kind: 'producer-fenced'; currentEpoch: number }
   | { kind: 'sequence-gap'; expectedSequence: number }
   | { kind: 'producer-unknown' }
-  /** The partition is reading its producers' state again, after the disk refused a write. */
-  | { kind: 'loading' }
   | { kind: 'key-conflict'; first: readonly PartitionResult[] }
   /** Appended, but its fate was not known in time. */
   | { kind: 'ack-timeout'; timeoutMs: number }

@@ -11,6 +11,7 @@ import {
   type TopicImage,
 } from '../cluster/index.ts'
 import type { DiskSpace, LogWorld } from '../log/index.ts'
+import { DiskError } from '../ports/index.ts'
 import { type Appended, type AppendRefusal, KeyBudget, Partition } from '../partition/index.ts'
 import type { ProduceRefusal, ReplicaRefusal } from './refusal.ts'
 import { TopicRoute } from './routing.ts'
@@ -84,6 +85,9 @@ export class Replicas {
   readonly #options: ReplicasOptions
   readonly #routes = new Map<TopicId, TopicRoute>()
   readonly #keyBudget = new KeyBudget()
+  /** Topics with partitions that there was no room to open. */
+  readonly #unopened = new Map<TopicId, TopicImage>()
+  #changing: Promise<void> = Promise.resolve()
   /** Folders of deleted topics go one after the other, beside all else. */
   #sweeping: Promise<void> = Promise.resolve()
   #isClosing = false
@@ -109,52 +113,76 @@ export class Replicas {
   /** Opens what the image has and sets aside folders it does not know. Before the first use, once. */
   async load(image: ClusterImage): Promise<void> {
     this.#setStraysAside(image)
-    const opens: (() => Promise<void>)[] = []
-    const loaded: { topic: TopicImage; replicas: Replica[] }[] = []
-    for (const topic of image.topics()) {
-      const replicas: Replica[] = []
-      loaded.push({ topic, replicas })
-      for (const { partition } of topic.partitions) {
-        opens.push(async () => {
-          replicas[partition] = await this.#open(topic, partition)
-        })
-      }
-    }
-    await inTurns(opens, OPENS_AT_ONCE)
-    for (const { topic, replicas } of loaded) {
-      this.#routes.set(topic.id, new TopicRoute(topic, this.#options.topicDefaults, replicas))
-    }
+    await this.#put([...image.topics()])
   }
 
   /** Brings the replicas in line with a change of the image. */
-  async follow(delta: ClusterDelta): Promise<void> {
-    for (const topic of delta.changed) await this.#put(topic)
-    for (const topicId of delta.removed) await this.#remove(topicId)
+  follow(delta: ClusterDelta): Promise<void> {
+    return this.#inTurn(async () => {
+      await this.#put(delta.changed)
+      for (const topicId of delta.removed) await this.#remove(topicId)
+    })
   }
 
-  async #put(topic: TopicImage): Promise<void> {
+  /** Tries again what there was no room for. */
+  openRest(): Promise<void> {
+    if (this.#unopened.size === 0 || this.#options.space.isLow) return Promise.resolve()
+    return this.#inTurn(() => this.#put([...this.#unopened.values()]))
+  }
+
+  #inTurn(change: () => Promise<void>): Promise<void> {
+    const changed = this.#changing.then(change)
+    this.#changing = changed.catch(() => {})
+    return changed
+  }
+
+  async #put(topics: readonly TopicImage[]): Promise<void> {
+    const puts = topics.map((topic) => ({ topic, replicas: [...(this.#routes.get(topic.id)?.replicas ?? [])] }))
+    const unopened = await this.#openMissing(puts)
+    for (const { topic, replicas } of puts) {
+      if (unopened.has(topic)) this.#unopened.set(topic.id, topic)
+      else this.#unopened.delete(topic.id)
+      if (replicas.length > 0) this.#putRoute(topic, replicas)
+    }
+  }
+
+  /** As long as some partitions are not open, the topic is one that has not grown yet. */
+  #putRoute(topic: TopicImage, replicas: readonly Replica[]): void {
     const known = this.#routes.get(topic.id)
-    const replicas = known === undefined ? [] : [...known.replicas]
-    const fresh = topic.partitions.filter((p) => replicas[p.partition] === undefined)
-    await inTurns(
-      fresh.map(({ partition }) => async () => {
-        replicas[partition] = await this.#open(topic, partition)
-      }),
-      OPENS_AT_ONCE,
-    )
-    const route = new TopicRoute(topic, this.#options.topicDefaults, replicas)
-    for (const replica of replicas) replica.live.configure(route.config)
+    const partitions = topic.partitions.slice(0, replicas.length)
+    const route = new TopicRoute({ ...topic, partitions }, this.#options.topicDefaults, replicas)
+    for (const replica of known?.replicas ?? []) replica.live.configure(route.config)
     this.#routes.set(topic.id, route)
     for (const replica of known?.replicas ?? []) this.#options.onAdvance(replica)
   }
 
+  /** Adds the replicas that topics lack. Returns the topics that have, for want of space, only the first few, or none. */
+  async #openMissing(puts: readonly { topic: TopicImage; replicas: Replica[] }[]): Promise<Set<TopicImage>> {
+    const unopened = new Set<TopicImage>()
+    const jobs = puts.flatMap(({ topic, replicas }) =>
+      topic.partitions.slice(replicas.length).map(({ partition }) => async () => {
+        const replica = await this.#open(topic, partition)
+        if (replica === null) unopened.add(topic)
+        else replicas[partition] = replica
+      }),
+    )
+    await inTurns(jobs, OPENS_AT_ONCE)
+    for (const { topic, replicas } of puts) {
+      if (!unopened.has(topic)) continue
+      const openCount = topic.partitions.findIndex(({ partition }) => replicas[partition] === undefined)
+      await closeAll(replicas.splice(openCount).filter((replica) => replica !== undefined))
+      this.#options.world.events.warn('topic-not-opened', { topicId: topic.id, openCount, why: 'no space' })
+    }
+    return unopened
+  }
+
   /** The topic's deletion is committed: its data goes. What was appended is synced before, so that nobody waits for ever. */
   async #remove(topicId: TopicId): Promise<void> {
-    const route = this.#routes.get(topicId)
-    if (route === undefined) return
+    const replicas = this.#routes.get(topicId)?.replicas ?? []
     this.#routes.delete(topicId)
-    for (const replica of route.replicas) replica.endTaking('removed')
-    await closeAll(route.replicas)
+    this.#unopened.delete(topicId)
+    for (const replica of replicas) replica.endTaking('removed')
+    await closeAll(replicas)
     this.#sweeping = this.#sweeping.then(() => this.#sweep(`${TOPICS_FOLDER}/${topicId}`))
   }
 
@@ -181,21 +209,26 @@ export class Replicas {
     this.#routes.clear()
   }
 
-  async #open(topic: TopicImage, partition: number): Promise<Replica> {
+  /** Null: there is no room to make it. */
+  async #open(topic: TopicImage, partition: number): Promise<Replica | null> {
     const { world, leaderEpoch, topicDefaults, onAdvance } = this.#options
     let replica: Replica | null = null
-    const live = await Partition.open({
-      folder: `${TOPICS_FOLDER}/${topic.id}/${partition}`,
-      config: resolveTopicConfig(topic.config, topicDefaults).config,
-      world,
-      leaderEpoch,
-      keyBudget: this.#keyBudget,
-      onAdvance: () => {
-        if (replica !== null) onAdvance(replica)
-      },
-    })
-    replica = new Replica(topic.id, partition, live, this.#options)
-    return replica
+    try {
+      const live = await Partition.open({
+        folder: `${TOPICS_FOLDER}/${topic.id}/${partition}`,
+        config: resolveTopicConfig(topic.config, topicDefaults).config,
+        world,
+        leaderEpoch,
+        keyBudget: this.#keyBudget,
+        onAdvance: () => {
+          if (replica !== null) onAdvance(replica)
+        },
+      })
+      return (replica = new Replica(topic.id, partition, live, this.#options))
+    } catch (error) {
+      if (error instanceof DiskError && error.code === 'no-space') return null
+      throw error
+    }
   }
 
   #setStraysAside(image: ClusterImage): void {

@@ -41,7 +41,8 @@ export async function produce(path: DataPath, kinds: BodyKinds, address: DataAdd
   }
   const place = path.broker.routeOf(request.topic)
   const isThere = !('kind' in place)
-  if (!isThere && place.kind !== 'unknown-topic') return path.bodies.refuse(call.request, declared, problemOf(place))
+  if (!isThere && place.kind !== 'unknown-topic' && place.kind !== 'loading')
+    return path.bodies.refuse(call.request, declared, problemOf(place))
   const body = await path.bodies.whole(call.request, declared, path.bodies.requestBytesMax)
   if (body instanceof Problem) return path.bodies.refuse(call.request, declared, body)
   if (request.idempotency !== null && asked.lines === 'none') {

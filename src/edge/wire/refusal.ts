@@ -97,7 +97,7 @@ export function problemOf(refusal: Refusal): Problem {
     case 'loading':
       return new Problem(
         'loading',
-        'The partition reads its state again after the disk refused a write; nothing was done',
+        'The topic is being opened, or reads its state again after the disk refused a write; nothing was done',
       )
     case 'ack-timeout':
       return new Problem(

@@ -53,6 +53,7 @@ export class BrokerRig {
   disk: SimDisk
   broker!: Broker
   readonly halts: string[] = []
+  onHalt: (() => void) | null = null
   /** Names of warnings and errors, in order. */
   readonly complaints: string[] = []
   readonly #options: RigOptions
@@ -101,7 +102,10 @@ export class BrokerRig {
         foreignFiles: ['journal'],
         ...settings,
       },
-      halt: (why, error) => void this.halts.push(`${why}: ${String(error)}`),
+      halt: (why, error) => {
+        this.halts.push(`${why}: ${String(error)}`)
+        this.onHalt?.()
+      },
       ...(metadataSnapshotBytes === undefined ? {} : { metadataSnapshotBytes }),
     })
   }
