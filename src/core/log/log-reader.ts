@@ -5,7 +5,7 @@
 // What cannot be read is reported with the offset where reading can go on.
 
 import { assert } from '../base/index.ts'
-import type { Clock, Codec, DiskFile } from '../ports/index.ts'
+import { type Clock, type Codec, DiskError, type DiskFile } from '../ports/index.ts'
 import {
   appendedAtOf,
   BATCH_HEADER_BYTES,
@@ -87,8 +87,19 @@ export class LogReader {
     upTo = Math.min(upTo, this.#source.writtenEnd)
     if (from >= upTo) return { kind: 'batches', bytes: NO_BYTES, nextOffset: from }
     const place = this.#hint(from) ?? this.#indexed(segments.list[segments.indexOf(from)], from)
-    if (place === null) return this.#readFar(from, upTo, bytesMax)
-    return this.#readNear(place, from, upTo, bytesMax) ?? this.#readFar(from, upTo, bytesMax)
+    const near = place === null ? null : this.#readNear(place, from, upTo, bytesMax)
+    return near ?? this.#readElsewhere(segments, from, upTo, bytesMax)
+  }
+
+  /** Off the loop; anew when the segment was removed meanwhile. */
+  async #readElsewhere(segments: SegmentSet, from: number, upTo: number, bytesMax: number): Promise<LogRead> {
+    try {
+      return await this.#readFar(from, upTo, bytesMax)
+    } catch (error) {
+      const isGone = error instanceof DiskError && error.code === 'not-found'
+      if (!isGone || segments === this.#source.segments) throw error
+      return this.read(from, upTo, bytesMax)
+    }
   }
 
   /** Segments were cut or removed. */

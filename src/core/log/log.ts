@@ -22,9 +22,9 @@ import { beginAnew, type LogPoint, marked } from './log-point.ts'
 import { type LogRead, LogReader } from './log-reader.ts'
 import { recover, type Recovered } from './recovery.ts'
 import { pointBelow } from './point-below.ts'
-import { type RetainedSegment, retentionStart } from './retention.ts'
-import { Segment } from './segment.ts'
+import { retentionStart } from './retention.ts'
 import type { SegmentSet } from './segment-set.ts'
+import { SegmentWriter } from './segment-writer.ts'
 
 export interface LogWorld {
   readonly disk: Disk
@@ -45,11 +45,6 @@ export interface LogListener {
   onRoll?(end: number): void
 }
 
-/** Batches from this size on are written as they are, smaller ones are joined first. */
-const DIRECT_BYTES = 64 * 1024
-/** Positions in the sparse index are 32 bits. */
-const SEGMENT_BYTES_MAX = 0xffff_ffff
-
 export class Log implements CommitMember {
   readonly folder: string
   readonly #world: LogWorld
@@ -59,22 +54,15 @@ export class Log implements CommitMember {
   readonly #reader: LogReader
   readonly #damages: Damage[]
   #config: LogConfig
-  #segments: SegmentSet
-  /** The segment that grows; null: the next write makes one. */
-  #active: Segment | null
+  readonly #writer: SegmentWriter
   #startOffset: number
 
   #pending: Uint8Array[] = []
   #endOffset: number
   #appendedAtMax: number
-  readonly #written: LogPoint
   readonly #syncing: LogPoint
   readonly #synced: LogPoint
   #durableEnd: number
-  /** Written since the last round began. */
-  readonly #dirty = new Set<Segment>()
-  #hasNewName = false
-  #isEpochsDirty = false
   /** A refusal waits until the cut-back file is synced: `cut`, then `syncing`. */
   #refusal: 'none' | 'cut' | 'syncing' = 'none'
 
@@ -101,23 +89,22 @@ export class Log implements CommitMember {
     this.#listener = listener
     this.#mark = recovered.mark
     this.#epochs = recovered.epochs
-    this.#segments = recovered.segments
     this.#startOffset = recovered.startOffset
     this.#damages = recovered.damages
     const { end } = recovered
-    this.#written = { ...end }
     this.#syncing = { ...end }
     this.#synced = { ...end }
     this.#endOffset = end.end
     this.#durableEnd = end.end
     this.#appendedAtMax = end.appendedAtMax
-    const last = this.#segments.last
-    this.#active = last !== null && last.base === end.segmentBase ? last : null
     this.#reader = new LogReader(this, { codec: world.codec, clock: world.clock, readBuffer: world.commits.readBuffer })
+    this.#writer = new SegmentWriter(folder, world, recovered, this.#reader, (sealedEnd) =>
+      listener.onRoll?.(sealedEnd),
+    )
   }
 
   get segments(): SegmentSet {
-    return this.#segments
+    return this.#writer.segments
   }
 
   get startOffset(): number {
@@ -129,7 +116,7 @@ export class Log implements CommitMember {
   }
 
   get writtenEnd(): number {
-    return this.#written.end
+    return this.#writer.written.end
   }
 
   get durableEnd(): number {
@@ -146,11 +133,11 @@ export class Log implements CommitMember {
   }
 
   get bytes(): number {
-    return this.#segments.bytes
+    return this.segments.bytes
   }
 
   get segmentCount(): number {
-    return this.#segments.list.length
+    return this.segments.list.length
   }
 
   /** The first damage known, by offset. */
@@ -212,27 +199,22 @@ export class Log implements CommitMember {
     const batches = this.#pending
     this.#pending = []
     try {
-      this.#writeBatches(batches, gather)
+      this.#writer.write(batches, gather, this.#config)
     } catch (error) {
       if (!(error instanceof DiskError && error.code === 'no-space')) throw error
       this.#cutBack()
     }
-    if (this.#config.flush === 'os') this.#acknowledge(this.#written.end)
+    if (this.#config.flush === 'os') this.#acknowledge(this.writtenEnd)
   }
 
   beginSync(round: SyncRound): boolean {
     const isCut = this.#refusal === 'cut'
     const isLazy = this.#config.flush === 'os' && !isCut && this.#waiting.length === 0
-    if (isLazy && [...this.#dirty].every((segment) => segment === this.#active)) return false
-    if (this.#dirty.size === 0 && !this.#hasNewName && !isCut) return false
-    for (const segment of this.#dirty) round.files.push(segment.file())
-    if (this.#isEpochsDirty) round.files.push(this.#epochs.file())
-    if (this.#hasNewName) round.folders.add(this.folder)
-    this.#dirty.clear()
-    this.#isEpochsDirty = false
-    this.#hasNewName = false
+    if (isLazy && !this.#writer.hasUnsyncedSealed) return false
+    if (this.#writer.isClean && !isCut) return false
+    this.#writer.addUnsynced(round)
     if (isCut) this.#refusal = 'syncing'
-    Object.assign(this.#syncing, this.#written)
+    Object.assign(this.#syncing, this.#writer.written)
     return true
   }
 
@@ -293,12 +275,11 @@ export class Log implements CommitMember {
     return this.#alone(async () => {
       if (this.#isClosed) return
       const now = this.#world.clock.now()
-      const active = this.#active
-      if (active !== null && this.#isAged(active, now)) this.#seal()
-      await this.#raiseStart(await this.#retained(now))
+      this.#writer.sealAged(now, this.#config)
+      await this.#raiseStart(await this.#retentionStart(now))
       const isBusy = this.#pending.length > 0 || this.#syncing.end !== this.#synced.end
-      for (const segment of this.#segments.list) segment.rest(isBusy || this.#dirty.has(segment))
-      if (isBusy || this.#isEpochsDirty) return
+      this.#writer.rest(isBusy)
+      if (isBusy || !this.#writer.isClean) return
       this.#mark.closeFile()
       this.#epochs.closeFile()
     })
@@ -310,121 +291,32 @@ export class Log implements CommitMember {
       if (this.#isClosed) return
       this.#isClosed = true
       await this.#settled()
-      for (const segment of this.#segments.list) segment.index.persist()
+      for (const segment of this.segments.list) segment.index.persist()
       await this.#world.commits.syncNow([this.#mark.writeTwice({ ...this.#fields(), state: 'closed' })], [])
       this.#mark.closeFile()
       this.#epochs.closeFile()
-      for (const segment of this.#segments.list) segment.closeFile()
+      for (const segment of this.segments.list) segment.closeFile()
     })
   }
 
-  // ── writing ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-  #writeBatches(batches: readonly Uint8Array[], gather: Uint8Array): void {
-    // an epoch must be synced no later than its first batch
-    if (this.#epochs.isDirty) {
-      this.#epochs.write()
-      this.#isEpochsDirty = true
-    }
-    let held = 0
-    for (let i = 0; i < batches.length; i++) {
-      const batch = batches[i]!
-      const isDirect = batch.length >= DIRECT_BYTES
-      const isFull = !this.#fits(batch, held)
-      if (held > 0 && (isFull || isDirect || held + batch.length > gather.length)) {
-        this.#put(gather.subarray(0, held), batches[i - 1]!)
-        held = 0
-      }
-      if (isFull) this.#roll(baseOffsetOf(batch, 0))
-      const segment = this.#active!
-      segment.index.note(baseOffsetOf(batch, 0), segment.bytes + held, appendedAtOf(batch, 0))
-      if (isDirect) {
-        this.#put(batch, batch)
-      } else {
-        gather.set(batch, held)
-        held += batch.length
-      }
-    }
-    if (held > 0) this.#put(gather.subarray(0, held), batches.at(-1)!)
-  }
-
-  #fits(batch: Uint8Array, held: number): boolean {
-    const segment = this.#active
-    if (segment === null) return false
-    const bytes = segment.bytes + held
-    if (bytes === 0) return true
-    if (bytes + batch.length > Math.min(this.#config.segmentBytes, SEGMENT_BYTES_MAX)) return false
-    return !this.#isAged(segment, appendedAtOf(batch, 0))
-  }
-
-  #isAged(segment: Segment, now: number): boolean {
-    const { segmentMs } = this.#config
-    return segmentMs >= 0 && segment.bytes > 0 && now - this.#reader.firstAppendedAt(segment) >= segmentMs
-  }
-
-  /** Whole batches, `last` the last of them. */
-  #put(bytes: Uint8Array, last: Uint8Array): void {
-    const segment = this.#active!
-    segment.file().write(bytes, segment.bytes)
-    this.#dirty.add(segment)
-    segment.warm(segment.bytes, segment.bytes + bytes.length)
-    segment.bytes += bytes.length
-    segment.lastAppendedAt = appendedAtOf(last, 0)
-    if (segment.index.isBlockFull) segment.index.persist()
-    const written = this.#written
-    written.end = lastOffsetOf(last, 0) + 1
-    written.segmentBase = segment.base
-    written.segmentBytes = segment.bytes
-    written.appendedAtMax = Math.max(written.appendedAtMax, segment.lastAppendedAt)
-    written.epoch = leaderEpochOf(last, 0)
-  }
-
-  #roll(base: number): void {
-    this.#seal()
-    const segment = new Segment(this.#world.disk, this.#world.codec, this.folder, base, 0)
-    segment.create()
-    // the name must be durable before what lies under it is acknowledged
-    this.#hasNewName = true
-    this.#segments = this.#segments.with(segment)
-    this.#active = segment
-  }
-
-  #seal(): void {
-    if (this.#active === null) return
-    this.#active.index.persist()
-    this.#active = null
-    this.#listener.onRoll?.(this.#written.end)
-  }
+  // ── refusing ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   /** No space: only whole batches stay in the file, and nothing more is written until that is durable. */
   #cutBack(): void {
-    this.#world.events.warn('log-no-space', { folder: this.folder, endOffset: this.#written.end })
+    this.#world.events.warn('log-no-space', { folder: this.folder, endOffset: this.writtenEnd })
     this.#world.space?.noteNoSpace()
     this.#refusal = 'cut'
     // a mark that says `closed` would be believed although something was written and cut since
     this.#writeMark()
-    const active = this.#active
-    if (active === null) return
-    this.#active = null
-    if (active.bytes === 0) {
-      this.#segments = this.#segments.without(new Set([active]))
-      active.remove()
-      this.#hasNewName = true
-      return
-    }
-    active.file().truncate(active.bytes)
-    active.index.cutTo(active.bytes)
-    active.index.persist()
-    this.#dirty.add(active)
-    beginAnew(this.#written, this.#written.end)
+    this.#writer.cutBack()
   }
 
   #refuse(): void {
-    const from = this.#written.end
+    const from = this.writtenEnd
     this.#refusal = 'none'
     this.#pending = []
     this.#endOffset = from
-    this.#appendedAtMax = this.#written.appendedAtMax
+    this.#appendedAtMax = this.#writer.written.appendedAtMax
     this.#epochs.cutFrom(from)
     this.#listener.onRefused(from)
   }
@@ -437,14 +329,14 @@ export class Log implements CommitMember {
 
   /** Readers of what is not in a file yet put it there first. */
   #flushBelow(upTo: number): void {
-    if (upTo > this.#written.end && this.#pending.length > 0) this.#world.commits.writeNow(this)
+    if (upTo > this.writtenEnd && this.#pending.length > 0) this.#world.commits.writeNow(this)
   }
 
   // ── the mark ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #fields(): MarkFields {
     const { end } = this.#synced
-    const fields = marked(this.#startOffset, this.#synced, this.#segments.countWithin(this.#startOffset, end))
+    const fields = marked(this.#startOffset, this.#synced, this.segments.countWithin(this.#startOffset, end))
     if (this.#isRaising) fields.state = 'unsettled'
     return fields
   }
@@ -460,8 +352,8 @@ export class Log implements CommitMember {
   }
 
   get #isSettled(): boolean {
-    if (this.#pending.length > 0 || this.#refusal !== 'none' || this.#dirty.size > 0) return false
-    return this.#synced.end === this.#written.end && !this.#hasNewName && !this.#isEpochsDirty
+    if (this.#pending.length > 0 || this.#refusal !== 'none' || !this.#writer.isClean) return false
+    return this.#synced.end === this.writtenEnd
   }
 
   /** Resolves when nothing that was appended waits for its sync, or when all below `end` is synced. */
@@ -486,13 +378,13 @@ export class Log implements CommitMember {
   async #cut(point: LogPoint, startOffset: number): Promise<void> {
     const { commits } = this.#world
     this.#isCutting = true
-    const segmentCount = this.#segments.countWithin(startOffset, point.end)
+    const segmentCount = this.segments.countWithin(startOffset, point.end)
     const fields: MarkFields = { ...marked(startOffset, point, segmentCount), state: 'cutting' }
-    this.#active = null
-    this.#segments = await finishCut(this.#segments, this.#mark, fields, this.#epochs, this.folder, commits)
-    this.#reader.forgetPlaces()
+    const rest = await finishCut(this.segments, this.#mark, fields, this.#epochs, this.folder, commits)
     beginAnew(point, point.end)
-    for (const known of [this.#written, this.#syncing, this.#synced]) Object.assign(known, point)
+    this.#writer.restart(rest, point)
+    for (const known of [this.#syncing, this.#synced]) Object.assign(known, point)
+    this.#reader.forgetPlaces()
     this.#startOffset = startOffset
     this.#endOffset = point.end
     this.#durableEnd = point.end
@@ -509,48 +401,36 @@ export class Log implements CommitMember {
     await this.#settled(offset)
     const isWhole = offset === this.#endOffset && this.#isSettled
     this.#startOffset = offset
-    const gone = this.#segments.below(offset, isWhole ? offset : Number.POSITIVE_INFINITY)
+    const gone = this.segments.below(offset, isWhole ? offset : Number.POSITIVE_INFINITY)
     if (isWhole) {
-      this.#seal()
-      for (const point of [this.#written, this.#syncing, this.#synced]) beginAnew(point, offset)
+      this.#writer.seal()
+      for (const point of [this.#writer.written, this.#syncing, this.#synced]) beginAnew(point, offset)
     }
     // first the mark, then the files: a missing file that the mark still counts would be damage
     this.#isRaising = true
     await this.#world.commits.syncNow([this.#mark.writeTwice(this.#fields())], [])
     this.#isRaising = false
-    this.#segments = this.#segments.without(new Set(gone))
+    this.#writer.forget(gone)
     this.#reader.forgetPlaces()
     const left = this.#damages.filter((damage) => damage.nextReadableOffset > offset)
     this.#damages.length = 0
     this.#damages.push(...left)
     for (const segment of gone) {
-      // with flush os it may not be synced yet, and need not be any more
-      this.#dirty.delete(segment)
       segment.remove()
       if (gone.length > 1) await new Promise<void>((resolve) => this.#world.clock.nextTurn(resolve))
     }
   }
 
-  async #retained(now: number): Promise<number> {
-    const config = this.#config
-    if (config.retentionMs < 0 && config.retentionBytes < 0) return this.#startOffset
-    const { list } = this.#segments
-    const oldest: RetainedSegment[] = []
-    let start = this.#startOffset
-    for (let i = 0; i < list.length && list[i] !== this.#active; i++) {
-      const segment = list[i]!
-      const end = list[i + 1]?.base ?? this.#written.end
-      const lastAppendedAt = config.retentionMs < 0 ? Number.NaN : await this.#reader.lastAppendedAt(segment)
-      oldest.push({ end, bytes: segment.bytes, lastAppendedAt })
-      start = retentionStart(this.#startOffset, oldest, this.bytes, this.#synced.end, config, now)
-      if (start < end) break
-    }
-    return start
+  #retentionStart(now: number): Promise<number> {
+    const sealed = this.segments.sealed(this.#writer.active, this.writtenEnd)
+    return retentionStart(sealed, this.#startOffset, this.bytes, this.#synced.end, this.#config, now, (segment) =>
+      this.#reader.lastAppendedAt(segment),
+    )
   }
 
   /** The mark counts other segments than there are: those whose ends no longer meet have lost something. */
   async #findGaps(): Promise<void> {
-    const { list } = this.#segments
+    const { list } = this.segments
     for (let i = 0; i + 1 < list.length; i++) {
       const next = list[i + 1]!
       const end = await this.#reader.walkEnd(list[i]!)

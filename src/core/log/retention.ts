@@ -3,31 +3,33 @@
 
 import type { LogConfig } from './log-config.ts'
 
-export interface RetainedSegment {
+export interface SealedSegment<S extends { readonly bytes: number }> {
+  readonly segment: S
   /** Behind its last offset. */
   readonly end: number
-  readonly bytes: number
-  /** NaN: not known, kept by age. */
-  readonly lastAppendedAt: number
 }
 
-/** The new log start offset, or `startOffset` when nothing may go. `oldest` are the sealed segments in order. */
-export function retentionStart(
+/**
+ * The new log start offset, or `startOffset` when nothing may go. `sealed` are in order. `lastAppendedAt` is asked for as few as
+ * need be; NaN: not known, kept by age.
+ */
+export async function retentionStart<S extends { readonly bytes: number }>(
+  sealed: readonly SealedSegment<S>[],
   startOffset: number,
-  oldest: readonly RetainedSegment[],
   logBytes: number,
   limit: number,
   config: LogConfig,
   nowMs: number,
-): number {
+  lastAppendedAt: (segment: S) => Promise<number>,
+): Promise<number> {
   let start = startOffset
   let bytes = logBytes
-  for (const segment of oldest) {
-    if (segment.end > limit) break
-    const isOld = config.retentionMs >= 0 && nowMs - segment.lastAppendedAt > config.retentionMs
+  for (const { segment, end } of sealed) {
+    if (end > limit) break
     const isExcess = config.retentionBytes >= 0 && bytes - segment.bytes >= config.retentionBytes
-    if (!isOld && !isExcess) break
-    start = Math.max(start, segment.end)
+    const mayGo = isExcess || (config.retentionMs >= 0 && nowMs - (await lastAppendedAt(segment)) > config.retentionMs)
+    if (!mayGo) break
+    start = Math.max(start, end)
     bytes -= segment.bytes
   }
   return start

@@ -51,6 +51,12 @@ export class SegmentSet {
     return this.list.filter((s, i) => s.base < endOffset && (this.list[i + 1]?.base ?? endOffset) > startOffset).length
   }
 
+  /** All but `active`, with the offset each ends before; the log ends at `endOffset`. */
+  sealed(active: Segment | null, endOffset: number): { segment: Segment; end: number }[] {
+    const all = this.list.map((segment, i) => ({ segment, end: this.list[i + 1]?.base ?? endOffset }))
+    return all.filter(({ segment }) => segment !== active)
+  }
+
   from(offset: number): Segment[] {
     return this.list.filter((segment) => segment.base >= offset)
   }

@@ -26,7 +26,12 @@ class RandomLife {
       syncMs: () => random.between(0.05, 2),
       readMs: () => random.between(0.01, 1),
     })
-    const config = { ...CONFIG, segmentBytes: this.#random.int(300, 5000), segmentMs: 500, retentionBytes: 20_000 }
+    const config = {
+      ...CONFIG,
+      segmentBytes: this.#random.int(300, 5000),
+      segmentMs: 500,
+      retentionBytes: 20_000,
+    } as const
     this.#rig = new LogRig(disk, config).open()
     this.#watch()
   }
