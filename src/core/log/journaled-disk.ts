@@ -16,10 +16,11 @@
 import { assert } from '../base/index.ts'
 import { type Codec, type Disk, DiskError, type DiskFile, type Events, type Random } from '../ports/index.ts'
 import { HALF_BYTES_MIN, type HalfNumber, Journal } from './journal.ts'
-import { BLOCK_BYTES, type JournalItem, type Range } from './journal-entry.ts'
+import { BLOCK_BYTES, type JournalItem } from './journal-entry.ts'
+import { isBelow, JournalHoldings } from './journal-holdings.ts'
 import { replayJournal } from './journal-replay.ts'
 import { isSegmentPath } from './segment.ts'
-import { FileState, JournaledFile, NOT_TRUNCATED } from './journaled-file.ts'
+import { FileState, JournaledFile } from './journaled-file.ts'
 
 export interface JournalSettings {
   /** Sets of fewer files are synced as they are. */
@@ -45,9 +46,6 @@ interface World {
   events: Events
 }
 
-/** Where in a file the journal holds something. */
-type Held = Range
-
 export class JournaledDisk implements Disk {
   readonly #disk: Disk
   readonly #settings: JournalSettings
@@ -55,10 +53,12 @@ export class JournaledDisk implements Disk {
   /** Null where the volume has no room for one. */
   readonly #journal: Journal | null
   readonly #states = new Map<string, FileState>()
-  /** By path, what each half holds. */
-  readonly #held: readonly [Map<string, Held>, Map<string, Held>] = [new Map(), new Map()]
+  readonly #held = new JournalHoldings()
   /** Removed paths that the journal still holds, by the folder whose sync makes the removal durable. */
   readonly #removedFrom = new Map<string, Set<string>>()
+  /** Folders that were synced since a log's name in them went: a path there names no older file after a crash. */
+  readonly #settled = new Set<string>()
+  #namesGone = 0
   /** Removed files that the journal holds something of: until that is forgotten they may come back, and are synced like others. */
   readonly #leaving = new Set<FileState>()
   /** Syncs the files of the inactive half; null when that half is free. */
@@ -131,7 +131,9 @@ export class JournaledDisk implements Disk {
   }
 
   rename(from: string, to: string): void {
-    const held = [...this.#heldBelow(from), ...this.#heldBelow(to)]
+    this.#unsettle(from)
+    this.#unsettle(to)
+    const held = [...this.#held.below(from), ...this.#held.below(to)]
     assert(held.length === 0, () => `rename of ${held.join(', ')}, of which the journal holds something`)
     this.#disk.rename(from, to)
     for (const [path, state] of this.#statesBelow(to)) this.#detach(path, state)
@@ -144,7 +146,8 @@ export class JournaledDisk implements Disk {
   }
 
   remove(path: string): void {
-    const held = this.#heldBelow(path)
+    this.#unsettle(path)
+    const held = this.#held.below(path)
     for (const [below, state] of this.#statesBelow(path)) this.#detach(below, state)
     this.#disk.remove(path)
     if (held.size === 0) return
@@ -162,8 +165,8 @@ export class JournaledDisk implements Disk {
   }
 
   async syncFolder(folder: string): Promise<void> {
-    if (!this.#removedFrom.has(folder)) await this.#disk.syncFolder(folder)
-    else await this.#exclusively(() => this.#syncFolderAndForget(folder))
+    if (this.#removedFrom.has(folder)) await this.#exclusively(() => this.#syncFolderAndForget(folder))
+    else await this.#settle(folder)
   }
 
   // --- one at a time -----------------------------------------------------------------------------------------------------
@@ -188,20 +191,22 @@ export class JournaledDisk implements Disk {
 
   /** What the journal holds of files that were removed, and have others in their place that are now to be synced. */
   async #forgetFormer(files: ReadonlySet<FileState>): Promise<void> {
-    const former = [...files].filter((state) => !state.isProved && !state.isRemoved && this.#isHeld(state.path))
-    for (const folder of new Set(former.map(({ path }) => folderOf(path)))) await this.#syncFolderAndForget(folder)
+    const former = [...files].filter((state) => !state.isProved && !state.isRemoved && this.#held.has(state.path))
+    for (const [folder, removed] of [...this.#removedFrom])
+      if (former.some(({ path }) => removed.has(path))) await this.#syncFolderAndForget(folder)
   }
 
-  /** `isProving`: also their names, so that the next time they may go through the journal. */
+  /** `isProving`: so that the next time they may go through the journal. */
   async #syncAsTheyAre(states: readonly FileState[], isProving: boolean): Promise<void> {
     if (states.length === 0) return
-    const toProve = states.filter((state) => isProving && !state.isProved && !state.isRemoved)
+    const toProve = isProving ? states.filter((state) => !state.isProved && !state.isRemoved) : []
     const folders = new Set(toProve.map(({ path }) => folderOf(path)))
+    const unsettled = [...folders].filter((folder) => !this.#settled.has(folder))
     await Promise.all([
       this.#disk.sync(states.map(({ file }) => file)),
-      ...[...folders].map((folder) => this.#disk.syncFolder(folder)),
+      ...unsettled.map((folder) => this.#settle(folder)),
     ])
-    for (const state of toProve) state.isProved = true
+    for (const state of toProve) state.isProved = this.#settled.has(folderOf(state.path))
   }
 
   #chooseJournaled(states: ReadonlySet<FileState>): FileState[] {
@@ -209,17 +214,7 @@ export class JournaledDisk implements Disk {
     let bytes = 0
     for (const state of able) bytes += state.pendingBytes
     const isWorthIt = able.length >= this.#settings.filesMin && bytes <= able.length * this.#settings.bytesPerFileMax
-    return isWorthIt ? able : able.filter((state) => this.#wouldBeUndone(state))
-  }
-
-  /** Whether a replay of what the journal holds would undo what is pending, were the file synced as it is. */
-  #wouldBeUndone(state: FileState): boolean {
-    const { ranges, truncatedTo } = state.pending
-    return this.#held.some((half) => {
-      const held = half.get(state.path)
-      if (held === undefined) return false
-      return truncatedTo < held.end || ranges.some(({ position, end }) => position < held.end && end > held.position)
-    })
+    return isWorthIt ? able : able.filter(({ path, pending }) => this.#held.wouldUndo(path, pending))
   }
 
   /** The items, once there is room for them as they are then; null when there can be none. */
@@ -260,13 +255,12 @@ export class JournaledDisk implements Disk {
     const isOtherFree = this.#checkpoint === null || this.#isCheckpointDone
     const other: HalfNumber = journal.active === 0 ? 1 : 0
     const oldest = journal.firstSequenceOf(isOtherFree ? journal.active : other)
-    const held = this.#held[journal.active]
-    for (const item of items) if (item.kind === 'written') hold(held, item)
+    for (const item of items) this.#held.note(journal.active, item)
     await journal.append(items, oldest, (path, position, data) => {
       const count = this.#states.get(path)!.file.read(data, position)
       assert(count === data.length, 'a file shorter than what was written to it')
     })
-    for (const item of items) if (item.kind === 'forgotten') for (const half of this.#held) half.delete(item.path)
+    for (const item of items) if (item.kind === 'forgotten') this.#held.forget(item.path)
     this.#closeLeft()
     if (isOtherFree && this.#checkpoint !== null) {
       this.#checkpoint = null
@@ -277,7 +271,7 @@ export class JournaledDisk implements Disk {
   /** Every file durable in itself, and nothing left in the journal that a replay would apply. */
   async #drain(): Promise<void> {
     const journal = this.#journal
-    if (journal === null || this.#held.every((half) => half.size === 0)) return
+    if (journal === null || this.#held.isEmpty) return
     await this.#checkpointed()
     await this.#syncHeld(journal.active)
     await journal.append([], journal.nextSequence, () => {})
@@ -288,7 +282,7 @@ export class JournaledDisk implements Disk {
 
   /** One after the other: the device's queue belongs to those who wait for an acknowledgement. */
   async #syncHeld(half: HalfNumber): Promise<void> {
-    for (const path of [...this.#held[half].keys()]) {
+    for (const path of this.#held.pathsOf(half)) {
       const state = this.#states.get(path)
       if (state !== undefined) await this.#disk.sync([state.file])
     }
@@ -296,14 +290,14 @@ export class JournaledDisk implements Disk {
   }
 
   #release(half: HalfNumber): void {
-    const paths = [...this.#held[half].keys()]
-    this.#held[half].clear()
+    const paths = this.#held.pathsOf(half)
+    this.#held.release(half)
     for (const path of paths) {
       const state = this.#states.get(path)
       if (state !== undefined) this.#dropUnused(state)
     }
     for (const [folder, removed] of this.#removedFrom) {
-      for (const path of removed) if (!this.#isHeld(path)) removed.delete(path)
+      for (const path of removed) if (!this.#held.has(path)) removed.delete(path)
       if (removed.size === 0) this.#removedFrom.delete(folder)
     }
     this.#closeLeft()
@@ -311,15 +305,30 @@ export class JournaledDisk implements Disk {
 
   async #syncFolderAndForget(folder: string): Promise<void> {
     const removed = [...(this.#removedFrom.get(folder) ?? [])]
-    await this.#disk.syncFolder(folder)
+    const settle = await this.#syncFolder(folder)
     const fitting = await this.#fitting(() => {
-      return removed.filter((path) => this.#isHeld(path)).map((path) => ({ kind: 'forgotten', path }))
+      return removed.filter((path) => this.#held.has(path)).map((path) => ({ kind: 'forgotten', path }))
     })
     if (fitting === null) await this.#drain()
     else if (fitting.length > 0) await this.#append(fitting)
     const left = this.#removedFrom.get(folder)
     for (const path of removed) left?.delete(path)
     if (left?.size === 0) this.#removedFrom.delete(folder)
+    settle()
+  }
+
+  async #settle(folder: string): Promise<void> {
+    const settle = await this.#syncFolder(folder)
+    settle()
+  }
+
+  /** Returns what marks the folder as settled, unless a name in it went meanwhile. */
+  async #syncFolder(folder: string): Promise<() => void> {
+    const namesGone = this.#namesGone
+    await this.#disk.syncFolder(folder)
+    return () => {
+      if (this.#namesGone === namesGone) this.#settled.add(folder)
+    }
   }
 
   #exclusively(run: () => Promise<void>): Promise<void> {
@@ -348,18 +357,19 @@ export class JournaledDisk implements Disk {
   // --- what is known of files --------------------------------------------------------------------------------------------
 
   #newState(path: string, mayCreate: boolean): FileState {
+    const isNew = mayCreate && !this.#disk.exists(path)
     const state = new FileState(path, this.#disk.open(path, mayCreate ? 'create' : 'write'))
+    // what the journal holds of a removed one has to be forgotten first
+    state.isProved = isNew && this.#settled.has(folderOf(path)) && !this.#held.has(path)
     this.#states.set(path, state)
     return state
   }
 
-  #isHeld(path: string): boolean {
-    return this.#held.some((half) => half.has(path))
-  }
-
-  #heldBelow(path: string): Set<string> {
-    const below = this.#held.flatMap((half) => [...half.keys()].filter((held) => isBelow(held, path)))
-    return new Set(below)
+  /** A file at `path`, or all below the folder that it names, is about to lose its name. */
+  #unsettle(path: string): void {
+    if (this.#isJournaled(path)) this.#settled.delete(folderOf(path))
+    else for (const folder of this.#settled) if (isBelow(folder, path)) this.#settled.delete(folder)
+    this.#namesGone++
   }
 
   #statesBelow(path: string): [string, FileState][] {
@@ -370,20 +380,20 @@ export class JournaledDisk implements Disk {
   #detach(path: string, state: FileState): void {
     state.isRemoved = true
     this.#states.delete(path)
-    if (this.#isHeld(path)) this.#leaving.add(state)
+    if (this.#held.has(path)) this.#leaving.add(state)
     this.#dropUnused(state)
   }
 
   #dropUnused(state: FileState): void {
     if (state.handles > 0) return
-    if (state.isRemoved ? this.#leaving.has(state) : state.isPending || this.#isHeld(state.path)) return
+    if (state.isRemoved ? this.#leaving.has(state) : state.isPending || this.#held.has(state.path)) return
     if (!state.isRemoved) this.#states.delete(state.path)
     state.file.close()
   }
 
   #closeLeft(): void {
     for (const state of this.#leaving) {
-      if (this.#isHeld(state.path)) continue
+      if (this.#held.has(state.path)) continue
       this.#leaving.delete(state)
       this.#dropUnused(state)
     }
@@ -394,24 +404,8 @@ function writtenItem(state: FileState): JournalItem {
   return { kind: 'written', path: state.path, size: state.file.size(), ...state.pending }
 }
 
-function hold(half: Map<string, Held>, { path, ranges, truncatedTo }: JournalItem & { kind: 'written' }): void {
-  const held = half.get(path) ?? { position: Infinity, end: 0 }
-  // a replayed cut would take away all that comes after it
-  if (truncatedTo !== NOT_TRUNCATED) held.end = Infinity
-  for (const range of ranges) {
-    held.position = Math.min(held.position, range.position)
-    held.end = Math.max(held.end, range.end)
-  }
-  if (truncatedTo !== NOT_TRUNCATED) held.position = Math.min(held.position, truncatedTo)
-  half.set(path, held)
-}
-
 function folderOf(path: string): string {
   return path.slice(0, Math.max(path.lastIndexOf('/'), 0))
-}
-
-function isBelow(path: string, folderOrFile: string): boolean {
-  return path === folderOrFile || path.startsWith(`${folderOrFile}/`)
 }
 
 function blocksBelow(bytes: number): number {

@@ -22,8 +22,8 @@ export class FileState {
   handles = 0
   isRemoved = false
   /**
-   * Both the file and its name were synced. Until then bytes of an earlier process may be in it that no sync has covered, and
-   * after a crash the path may name an older file, on which a replay would do harm.
+   * All of it is known to this process, and its path can name no older file after a crash, on which a replay would do harm: it
+   * was made in a settled folder, or was synced in one.
    */
   isProved = false
   #ranges: Range[] = []
