@@ -307,3 +307,23 @@ test('bytes handed out are the batches as appended', () => {
   expect(read.bytes.slice()).toEqual(batch)
   expect(batchBytesOf(read.bytes, 0)).toBe(batch.length)
 })
+
+test('a read that waits for the device while its segment is removed or cut says what is', () => {
+  const made = LogRig.fresh()
+  for (let i = 0; i < 60; i++) made.append('x'.repeat(300))
+  made.clock.run(made.log.close())
+  for (const steps of [0, 1, 2, 3, 4, 5, 8]) {
+    for (const change of ['trim', 'truncate'] as const) {
+      const rig = made.next(made.disk.kill()).open()
+      const from = change === 'trim' ? 5 : 55
+      const reading = rig.log.read(from, 60, 1000)
+      for (let i = 0; i < steps; i++) rig.clock.world.step()
+      const changing = change === 'trim' ? rig.log.trim(40) : rig.log.truncateTo(20)
+      const read = rig.clock.run(Promise.resolve(reading))
+      rig.clock.run(changing)
+      if (read.kind === 'batches') expect(read.nextOffset).toBeGreaterThanOrEqual(from)
+      else expect(read.kind).toBe(change === 'trim' ? 'below-start' : 'beyond-end')
+      expect(rig.log.damage).toBeNull()
+    }
+  }
+})

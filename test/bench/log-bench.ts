@@ -1,13 +1,13 @@
-// What a log costs on this machine's disk: `bun test/core/log/log-bench.ts [folder]`. Prints one figure a line.
+// What a log costs on this machine's disk: `bun test/bench/log-bench.ts [folder]`. Prints one figure a line.
 
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { GroupCommit, Log, type LogConfig, type LogWorld } from '../../../src/core/log/index.ts'
-import type { Disk } from '../../../src/core/ports/index.ts'
-import { baseOffsetOf, stampBatch } from '../../../src/core/record/index.ts'
-import { HostDisk, hostClock, hostCodec } from '../../../src/edge/host/index.ts'
-import { batchOf, quietMeter } from './log-rig.ts'
+import { GroupCommit, Log, type LogConfig, type LogWorld } from '../../src/core/log/index.ts'
+import type { Disk } from '../../src/core/ports/index.ts'
+import { baseOffsetOf, stampBatch } from '../../src/core/record/index.ts'
+import { HostDisk, hostClock, hostCodec } from '../../src/edge/host/index.ts'
+import { batchOf, quietMeter } from '../core/log/log-rig.ts'
 
 const MIB = 1024 * 1024
 const CONFIG: LogConfig = {
