@@ -9,8 +9,6 @@ import type { Reset } from './unit-reader.ts'
 import type { Unit } from './unit.ts'
 import type { PushWorld } from './world.ts'
 
-/** Waiting to be sent in a stream that counts as writable. */
-const ROOM_BYTES = 64 * 1024
 /** Browsers come back spread over as much again. */
 const RETRY_MS = 1_000
 
@@ -28,16 +26,14 @@ export class EventStream implements Outlet, Stalled {
   constructor(world: PushWorld, onEnd: () => void) {
     this.#world = world
     this.#onEnd = onEnd
-    this.readable = new ReadableStream<Uint8Array>(
-      {
-        start: (controller) => {
-          this.#controller = controller
-        },
-        pull: () => this.#drained(),
-        cancel: () => this.#end(),
+    // Of the default strategy, a chunk at a time: Bun streams that natively, in half the memory of any other.
+    this.readable = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        this.#controller = controller
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: ROOM_BYTES }),
-    )
+      pull: () => this.#drained(),
+      cancel: () => this.#end(),
+    })
     this.#write(retryEvent(RETRY_MS + Math.floor(Math.random() * RETRY_MS)))
   }
 
