@@ -172,7 +172,6 @@ export class RaftLog {
 
   /** Forgets everything for a snapshot that replaces it. */
   restore(head: SnapshotHead): void {
-    for (const write of this.#underWay) write.last = 0
     this.#tail = []
     this.#installing = head
     this.#installHanded = false
@@ -212,6 +211,7 @@ export class RaftLog {
         this.#installing = null
         this.#durable = write.last
       } else if (this.#installing === null) {
+        // (while a snapshot waits to be stored, writes from before it count for nothing)
         this.#durable = Math.max(this.#durable, write.last)
       }
     }

@@ -1,7 +1,7 @@
 // Accidents on the way of entries, each as the shortest story that shows it. Longer ones are in `../transcripts/`.
 
 import { describe, expect, test } from 'bun:test'
-import { lastIndexOf } from '../../../../src/core/raft/index.ts'
+import { type Entry, lastIndexOf } from '../../../../src/core/raft/index.ts'
 import { Bench, idOf } from '../bench.ts'
 
 describe('replication', () => {
@@ -111,6 +111,22 @@ describe('replication', () => {
     bench.pass(3)
     expect(refusals).toBeLessThanOrEqual(2)
     expect(bench.at(1).applied).toEqual(bench.at(2).applied)
+  })
+
+  test('logs that part in the middle of an entry are joined at its start', () => {
+    const bench = new Bench(3)
+    const noop = (index: number, term: number, count = 1): Entry => ({ index, count, term, body: { kind: 'noop' } })
+    for (const [node, replica] of bench.replicas) {
+      replica.log.append(node === 2 ? [noop(2, 2), noop(3, 4), noop(4, 4)] : [noop(2, 2), noop(3, 3, 3), noop(6, 5)])
+      replica.vote = { term: 5, votedFor: null }
+      replica.start()
+    }
+    bench.isolate(2)
+    bench.elect(1)
+    bench.heal()
+    bench.pass(2)
+    expect(bench.at(2).applied).toEqual(bench.at(1).applied)
+    expect(bench.at(2).applied.map(({ index }) => index)).toEqual([1, 2, 3, 6, 7])
   })
 
   test('proposals are bounded by bytes not yet committed, and taken again when some are', () => {
