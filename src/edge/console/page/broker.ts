@@ -24,8 +24,7 @@ export interface Produced {
   readonly partitions?: readonly { partition: number; baseOffset: number }[]
 }
 
-/** A request as it is sent, and as it is shown. */
-export interface Asked {
+interface Asked {
   readonly method: 'GET' | 'POST' | 'PUT'
   /** With the query, from the root of the broker. */
   readonly address: string
@@ -33,12 +32,17 @@ export interface Asked {
   readonly body?: string
 }
 
-export class Refused extends Error {
-  readonly problem: Problem
+/** A request as it is sent, and as it is shown. */
+export interface Posted {
+  readonly method: 'POST'
+  readonly address: string
+  readonly contentType: 'application/json' | 'text/plain'
+  readonly body: string
+}
 
+export class Refused extends Error {
   constructor(problem: Problem) {
     super(wordsOf(problem))
-    this.problem = problem
   }
 }
 

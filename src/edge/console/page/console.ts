@@ -2,7 +2,7 @@
 // form to publish with, and its records as they arrive.
 
 import { ask, topicAddress } from './broker.ts'
-import { curlOf } from './curl.ts'
+import { curlPosting } from './curl.ts'
 import { byId } from './elements.ts'
 import { PartitionTable } from './partition-table.ts'
 import { PublishForm } from './publish-form.ts'
@@ -69,7 +69,7 @@ function copyOnClick(button: HTMLButtonElement): void {
   })
 }
 
-byId('welcome-curl', HTMLElement).textContent = curlOf({
+byId('welcome-curl', HTMLElement).textContent = curlPosting({
   method: 'POST',
   address: `${topicAddress('hello')}/records`,
   contentType: 'text/plain',

@@ -1,18 +1,13 @@
 // The line of a shell that does what the page does.
 
-import type { Asked } from './broker.ts'
+import type { Posted } from './broker.ts'
 
-export function curlOf({ method, address, contentType, body }: Asked): string {
-  const url = quoted(location.origin + address)
-  if (body === undefined) return method === 'GET' ? `curl ${url}` : `curl -X ${method} ${url}`
+export function curlPosting({ address, contentType, body }: Posted): string {
   const data =
     contentType === 'application/json'
       ? `--json ${quoted(body)}`
-      : `-H ${quoted(`content-type: ${contentType}`)} --data-binary ${quoted(body)}`
-  // curl reads a file where data begins so, and says -d - for its input.
-  const isFile = body.startsWith('@')
-  const sent = isFile ? data.replace('--data-binary', '--data-raw') : data
-  return method === 'POST' ? `curl ${sent} ${url}` : `curl -X ${method} ${sent} ${url}`
+      : `-H ${quoted(`content-type: ${contentType}`)} --data-raw ${quoted(body)}`
+  return `curl ${data} ${quoted(location.origin + address)}`
 }
 
 export function curlFollowing(address: string): string {

@@ -88,11 +88,6 @@ export class Live {
     this.#listener = listener
   }
 
-  /** Where it goes on. */
-  get cursor(): string | null {
-    return this.#cursor
-  }
-
   start(): void {
     if (!this.#isStopped) return
     this.#isStopped = false

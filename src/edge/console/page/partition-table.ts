@@ -38,7 +38,7 @@ export class PartitionTable {
         records += count
         const name = damaged ? `${partition} (damaged)` : String(partition)
         const cells = [logStartOffset, highWatermark, count].map((n) => element('td', {}, n.toLocaleString()))
-        return element('tr', {}, element('td', {}, name), ...cells)
+        return element('tr', {}, element('th', { scope: 'row' }, name), ...cells)
       }),
     )
     const places = partitions.length === 1 ? '1 partition' : `${partitions.length} partitions`

@@ -1,8 +1,8 @@
 // One record, published. The request that is sent and the line of curl are made from the same thing. JSON goes as it was typed:
 // it is only looked at here to tell what is wrong with it.
 
-import { ask, type Asked, type Produced, topicAddress } from './broker.ts'
-import { curlOf } from './curl.ts'
+import { ask, type Posted, type Produced, topicAddress } from './broker.ts'
+import { curlPosting } from './curl.ts'
 import { byId } from './elements.ts'
 
 export class PublishForm {
@@ -35,7 +35,7 @@ export class PublishForm {
   }
 
   #show(): void {
-    this.#curl.textContent = curlOf(this.#asked())
+    this.#curl.textContent = curlPosting(this.#asked())
   }
 
   async #publish(): Promise<void> {
@@ -55,7 +55,7 @@ export class PublishForm {
     }
   }
 
-  #asked(): Asked {
+  #asked(): Posted {
     const value = this.#value.value
     const key = this.#key.value
     const tags = tagsIn(this.#tags.value)

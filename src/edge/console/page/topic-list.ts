@@ -1,10 +1,11 @@
 // The topics of the broker, to be picked from. The one that is picked stands in the page's address, so that it can be kept as a
 // bookmark and the browser's own buttons go back.
 
-import { type TopicSummary, topics, wordsOf, Refused } from './broker.ts'
+import { Refused, type TopicSummary, topics } from './broker.ts'
 import { byId, element } from './elements.ts'
 
 const HASH = '#/'
+const TOPIC_HASH = /^#\/([A-Za-z0-9._-]{1,249})$/
 
 export class TopicList {
   readonly #list = byId('topics', HTMLUListElement)
@@ -21,11 +22,11 @@ export class TopicList {
   }
 
   get picked(): string | null {
-    return location.hash.startsWith(HASH) ? decodeURIComponent(location.hash.slice(HASH.length)) : null
+    return TOPIC_HASH.exec(location.hash)?.[1] ?? null
   }
 
   pick(topic: string): void {
-    location.hash = HASH + encodeURIComponent(topic)
+    location.hash = HASH + topic
   }
 
   /** Asks the broker. */
@@ -34,7 +35,7 @@ export class TopicList {
       this.#topics = await topics()
       this.#note.textContent = this.#topics.length === 0 ? 'There are none yet.' : ''
     } catch (error) {
-      this.#note.textContent = error instanceof Refused ? wordsOf(error.problem) : 'The broker does not answer.'
+      this.#note.textContent = error instanceof Refused ? error.message : 'The broker does not answer.'
       return
     }
     this.#draw()
@@ -58,7 +59,7 @@ function lineOf({ topic, partitions }: TopicSummary, isPicked: boolean): HTMLLIE
     { title: partitions === 1 ? '1 partition' : `${partitions} partitions` },
     `${partitions}`,
   )
-  const link = element('a', { href: HASH + encodeURIComponent(topic) }, topic, count)
+  const link = element('a', { href: HASH + topic }, topic, count)
   if (isPicked) link.setAttribute('aria-current', 'true')
   return element('li', {}, link)
 }
