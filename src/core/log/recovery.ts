@@ -349,7 +349,10 @@ class Recovery {
 
   #recovered(startOffset: number, end: LogPoint, isCountWrong: boolean): Recovered {
     const { list } = this.#segments
+    // thousands of logs may never be used: nobody holds a file for them
     for (const segment of list) segment.closeFile()
+    this.#mark.closeFile()
+    this.#epochs.closeFile()
     return {
       mark: this.#mark,
       epochs: this.#epochs,
