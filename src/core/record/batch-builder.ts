@@ -28,6 +28,9 @@ export interface BatchFields {
   idempotency?: IdempotencyEntry
 }
 
+/** Of the codec port, what writing batches takes; a runtime that cannot compress at once leaves that out, and asks for none. */
+export type BatchWriterCodec = Pick<Codec, 'copy' | 'crc32'> & Partial<Pick<Codec, 'compress'>>
+
 const ALL_ONES = 0xffff_ffff
 /** What a batch has besides tags and records, at most. */
 const FIXED_BYTES = BATCH_HEADER_BYTES + IDEMPOTENCY_ENTRY_BYTES + META_ENTRY_HEADER_BYTES
@@ -39,10 +42,10 @@ export class BatchBuilder {
   #firstTimestamp = 0
   #maxTimestamp = 0
   readonly #tags = new TagTable()
-  readonly #codec: Codec
+  readonly #codec: BatchWriterCodec
   readonly #batchBytesMax: number
 
-  constructor(codec: Codec, batchBytesMax: number = limits.BATCH_BYTES_MAX) {
+  constructor(codec: BatchWriterCodec, batchBytesMax: number = limits.BATCH_BYTES_MAX) {
     this.#codec = codec
     this.#batchBytesMax = batchBytesMax
   }
@@ -87,6 +90,7 @@ export class BatchBuilder {
     let codecId: number = BatchCodec.none
     let records = this.#records.subarray(0, this.#recordsBytes)
     if (fields.compression !== undefined && fields.compression !== 'none') {
+      assert(this.#codec.compress !== undefined, 'this codec compresses')
       const compressed = this.#codec.compress(fields.compression, records)
       // What shrinks so far that readers must take it for a bomb stays as it is.
       if (compressed.length < records.length && isInflationBounded(records.length, compressed.length)) {

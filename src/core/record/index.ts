@@ -1,6 +1,7 @@
 export * from './batch.ts'
 export { admitBatch } from './batch-admission.ts'
-export { BatchBuilder, type BatchCompression, type BatchFields } from './batch-builder.ts'
+export { BatchBuilder, type BatchCompression, type BatchFields, type BatchWriterCodec } from './batch-builder.ts'
+export { identifyBatch, withCompressedRecords } from './batch-rewrite.ts'
 export { frameFault, storedFault } from './batch-check.ts'
 export type { BatchFault } from './batch-fault.ts'
 export { findMeta, type IdempotencyEntry, MetaType, readIdempotency } from './meta.ts'
