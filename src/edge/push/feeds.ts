@@ -19,7 +19,8 @@ export class Feeds {
    * Has the member carried by a feed from where `reader`, which has caught up, stands; the reader is the feed's then. A
    * promise: the feed is elsewhere, and worth another try when that resolves.
    */
-  join(key: string, member: FeedMember, reader: UnitReader): Feed | Promise<void> {
+  join(member: FeedMember, reader: UnitReader): Feed | Promise<void> {
+    const { key } = reader
     const known = this.#feeds.get(key)
     if (known !== undefined) {
       if (known.isAt(reader)) {

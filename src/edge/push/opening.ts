@@ -54,12 +54,12 @@ export function subscriptionOn(
   asked: PushRequest,
   opened: Opened,
 ): Subscription {
-  const reader = new UnitReader(drafts, opened.session, asked.tags)
-  return new Subscription({ name, credit, feedKey: feedKeyOf(asked, opened) }, reader, outlet, feeds, turn)
+  const reader = new UnitReader(drafts, opened.session, asked.tags, readKey(asked, opened))
+  return new Subscription(name, credit, reader, outlet, feeds, turn)
 }
 
 /** Who has the same reads the same partitions, through the same filter. */
-function feedKeyOf({ partition, tags }: PushRequest, { session }: Opened): string {
+function readKey({ partition, tags }: PushRequest, { session }: Opened): string {
   const ids = new Set(session.positions.map(({ topic }) => topic.id))
   return JSON.stringify([[...ids], partition, tags === null ? null : [...tags].sort()])
 }

@@ -9,6 +9,9 @@ import type { Feeds } from './feeds.ts'
 import type { Reset, Step, UnitReader } from './unit-reader.ts'
 import type { Unit } from './unit.ts'
 
+/** Read and sent, of a long log, before others have their turn: about two milliseconds. */
+const TURN_BYTES = 1024 * 1024
+
 /** Where pushes go. */
 export interface Outlet {
   /** Whether it takes a unit now; when it does again it calls `resume` of its subscriptions. Small messages always go. */
@@ -23,18 +26,8 @@ export interface Outlet {
   failed(subscription: Subscription, error: unknown): void
 }
 
-export interface Selection {
-  /** What the client calls it. */
-  readonly name: string
-  /** Says which partitions are read, and through which filter. */
-  readonly feedKey: string
-  /** Null: the broker's own, given anew whenever the connection has taken all it had. */
-  readonly credit: Credit | null
-}
-
 export class Subscription implements FeedMember {
   readonly name: string
-  readonly #feedKey: string
   readonly #credit: Credit | null
   readonly #outlet: Outlet
   readonly #feeds: Feeds
@@ -43,19 +36,22 @@ export class Subscription implements FeedMember {
   #reader: UnitReader | null
   #feed: Feed | null = null
   #isRunning = false
+  /** Sent since others had their turn. */
+  #turnBytes = 0
   /** paused: what comes next fits no frame. */
   #state: 'open' | 'paused' | 'closed' = 'open'
   #owesPosition = false
 
+  /** `credit` null: the broker's own, given anew whenever the connection has taken all it had. */
   constructor(
-    { name, feedKey, credit }: Selection,
+    name: string,
+    credit: Credit | null,
     reader: UnitReader,
     outlet: Outlet,
     feeds: Feeds,
     turn: () => Promise<void>,
   ) {
     this.name = name
-    this.#feedKey = feedKey
     this.#credit = credit
     this.#reader = reader
     this.#outlet = outlet
@@ -144,15 +140,19 @@ export class Subscription implements FeedMember {
     const step = next instanceof Promise ? await next : next
     if (this.#state === 'closed') return
     if (step === null) {
-      const joined = this.#feeds.join(this.#feedKey, this, reader)
+      const joined = this.#feeds.join(this, reader)
       if (joined instanceof Promise) return joined
       this.#feed = joined
       this.#reader = null
       return
     }
+    const sentBefore = this.#turnBytes
     // While it was read, the connection may have filled.
     if (!this.take(step)) this.#reader = reader.fork()
-    else await this.#turn()
+    else if (this.#turnBytes === sentBefore || this.#turnBytes >= TURN_BYTES) {
+      this.#turnBytes = 0
+      await this.#turn()
+    }
   }
 
   #send(unit: Unit): boolean {
@@ -163,6 +163,7 @@ export class Subscription implements FeedMember {
     }
     this.#owesPosition = false
     this.#credit?.spend(unit.recordCount, bytes)
+    this.#turnBytes += bytes
     return true
   }
 

@@ -14,6 +14,7 @@ import {
 } from '../../core/broker/index.ts'
 import { ByteWriter, cursorOf, type Problem, type ProblemCode, problemOf, type RecordsWriter } from '../wire/index.ts'
 import { Unit } from './unit.ts'
+import { type Move, UnitCache } from './unit-cache.ts'
 
 /** Read at a time: whole batches up to this, or one that is larger. */
 const READ_BYTES = 128 * 1024
@@ -59,6 +60,7 @@ export class Drafts {
   readonly records: RecordsWriter
   /** A unit is larger only where one record is. */
   readonly unitBytesMax: number
+  readonly units = new UnitCache()
   readonly #outs: ByteWriter[] = []
 
   constructor(records: RecordsWriter, unitBytesMax: number) {
@@ -78,14 +80,19 @@ export class Drafts {
 }
 
 export class UnitReader {
+  /** Who has the same reads the same partitions, through the same filter. */
+  readonly key: string
   readonly #drafts: Drafts
   readonly #session: FetchSession
   readonly #tags: ReadonlySet<string> | null
   /** Where each position stood before the latest step. */
   #before: number[] = []
   #cursor: string | null = null
+  /** Where the unit under way begins, and through what it is read. */
+  #place = ''
 
-  constructor(drafts: Drafts, session: FetchSession, tags: ReadonlySet<string> | null) {
+  constructor(drafts: Drafts, session: FetchSession, tags: ReadonlySet<string> | null, key: string) {
+    this.key = key
     this.#drafts = drafts
     this.#session = session
     this.#tags = tags
@@ -104,7 +111,10 @@ export class UnitReader {
   /** Null: nothing to be read now. */
   next(): Step | null | Promise<Step | null> {
     this.#before = this.#session.positions.map(({ offset }) => offset)
-    return this.#stepOver() ?? this.#gather(this.#drafts.take())
+    const step = this.#stepOver()
+    if (step !== null || this.#session.ready() === null) return step
+    this.#place = this.key + this.cursor
+    return this.#madeBefore() ?? this.#gather(this.#drafts.take())
   }
 
   /** Parks until there may be more. */
@@ -118,7 +128,7 @@ export class UnitReader {
 
   /** Another reader, where this one stood before its latest step. */
   fork(): UnitReader {
-    return new UnitReader(this.#drafts, this.#session.fork(this.#before), this.#tags)
+    return new UnitReader(this.#drafts, this.#session.fork(this.#before), this.#tags, this.key)
   }
 
   /** Whether both stand at the same place. */
@@ -129,6 +139,15 @@ export class UnitReader {
 
   get positions(): readonly FetchPosition[] {
     return this.#session.positions
+  }
+
+  /** The unit of this place, where another reader has made it already. */
+  #madeBefore(): Unit | null {
+    const made = this.#drafts.units.get(this.#place)
+    if (made === undefined || !made.moves.every((move) => isPossible(move, this.positions[move.index]))) return null
+    for (const { index, to } of made.moves) this.positions[index]!.offset = to
+    this.#cursor = made.unit.cursor
+    return made.unit.asCaughtUp(this.isCaughtUp)
   }
 
   #gather(draft: Draft): Step | null | Promise<Step | null> {
@@ -191,7 +210,18 @@ export class UnitReader {
     if (scannedBytes === 0) return this.#stepOver()
     this.#cursor = null
     const { cursor, isCaughtUp } = this
-    return new Unit({ topic, records, recordsBytes, recordCount, cursor, isCaughtUp })
+    const unit = new Unit({ topic, records, recordsBytes, recordCount, cursor, isCaughtUp })
+    if (recordCount > 0) this.#drafts.units.put(this.#place, { unit, moves: this.#moves() })
+    return unit
+  }
+
+  #moves(): Move[] {
+    const moves: Move[] = []
+    for (const [index, { replica, offset: to }] of this.positions.entries()) {
+      const from = this.#before[index] ?? 0
+      if (to > from) moves.push({ index, replica, from, to })
+    }
+    return moves
   }
 
   /** The first position that stands still is taken up again behind what it cannot read. */
@@ -240,4 +270,10 @@ function readableOffset(problem: FetchRefusal, offset: number): number | null {
 function isSame(mine: FetchPosition, theirs: FetchPosition, all: readonly FetchPosition[]): boolean {
   const same = theirs.replica === mine.replica ? theirs : all.find(({ replica }) => replica === mine.replica)
   return same !== undefined && same.offset === mine.offset && same.problem === null && mine.problem === null
+}
+
+/** Whether the session can make the move of another as its own. */
+function isPossible({ replica, from, to }: Move, position: FetchPosition | undefined): boolean {
+  if (position?.replica !== replica || position.offset !== from || position.problem !== null) return false
+  return !replica.isRemoved && from >= replica.live.startOffset && to <= replica.live.highWatermark
 }

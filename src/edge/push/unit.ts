@@ -19,22 +19,39 @@ export interface UnitContent {
 
 export class Unit {
   readonly kind = 'unit'
-  readonly topic: string
-  readonly recordCount: number
-  readonly cursor: string
-  readonly #records: string
-  readonly #recordsBytes: number
+  readonly #content: UnitContent
   readonly #tail: string
   #frames: Map<string, string> | null = null
   #event: Uint8Array | null = null
+  /** The same, told as having caught up, or as not. */
+  #other: Unit | null = null
 
-  constructor({ topic, records, recordsBytes, recordCount, cursor, isCaughtUp }: UnitContent) {
-    this.topic = topic
-    this.recordCount = recordCount
-    this.cursor = cursor
-    this.#records = records
-    this.#recordsBytes = recordsBytes
-    this.#tail = `],"cursor":"${cursor}","caughtUp":${isCaughtUp}}`
+  constructor(content: UnitContent) {
+    this.#content = content
+    this.#tail = `],"cursor":"${content.cursor}","caughtUp":${content.isCaughtUp}}`
+  }
+
+  get topic(): string {
+    return this.#content.topic
+  }
+
+  get recordCount(): number {
+    return this.#content.recordCount
+  }
+
+  get cursor(): string {
+    return this.#content.cursor
+  }
+
+  /** About what it keeps in memory, with one frame made of it. */
+  get heldBytes(): number {
+    return 2 * this.#content.recordsBytes + 512
+  }
+
+  asCaughtUp(isCaughtUp: boolean): Unit {
+    if (isCaughtUp === this.#content.isCaughtUp) return this
+    this.#other ??= new Unit({ ...this.#content, isCaughtUp })
+    return this.#other
   }
 
   /** As the subscription of that name gets it over a socket. */
@@ -42,7 +59,7 @@ export class Unit {
     const known = this.#frames?.get(sub)
     if (known !== undefined) return known
     const head = `{"op":"records","sub":${JSON.stringify(sub)},"topic":"${this.topic}","records":[`
-    const frame = head + this.#records + this.#tail
+    const frame = head + this.#content.records + this.#tail
     this.#frames ??= new Map()
     if (this.#frames.size < FRAMES_KEPT_MAX) this.#frames.set(sub, frame)
     return frame
@@ -50,21 +67,21 @@ export class Unit {
 
   /** What a frame of this unit has on the wire: all around the records is ASCII. */
   bytesOf(frame: string): number {
-    return frame.length - this.#records.length + this.#recordsBytes
+    return frame.length - this.#content.records.length + this.#content.recordsBytes
   }
 
   /** As an event of a stream. */
   get event(): Uint8Array {
     this.#event ??= encoder.encode(
       `id: ${this.cursor}\nevent: records\ndata: ` +
-        `{"type":"records","topic":"${this.topic}","records":[${this.#records}${this.#tail}\n\n`,
+        `{"type":"records","topic":"${this.topic}","records":[${this.#content.records}${this.#tail}\n\n`,
     )
     return this.#event
   }
 
   /** Where its first record is: every record begins with that. */
   get firstPlace(): { partition: number; offset: number } {
-    const match = /^\{"partition":(\d+),"offset":(\d+),/.exec(this.#records)
+    const match = /^\{"partition":(\d+),"offset":(\d+),/.exec(this.#content.records)
     assert(match !== null, 'a record tells its partition and offset first')
     return { partition: Number(match[1]), offset: Number(match[2]) }
   }

@@ -33,7 +33,7 @@ function readerOn(rig: PushRig): UnitReader {
   const asked = { topics: ['t'], partition: null, start: { kind: 'latest' as const }, tags: null }
   const opened = rig.clock.run(openPush(rig.broker, asked))
   if (opened instanceof Problem) throw new Error(opened.detail)
-  return new UnitReader(new Drafts(new RecordsWriter(hostCodec), 1 << 20), (opened as Opened).session, null)
+  return new UnitReader(new Drafts(new RecordsWriter(hostCodec), 1 << 20), (opened as Opened).session, null, 'k')
 }
 
 function feedsOf(rig: PushRig): Feeds {
@@ -48,7 +48,7 @@ test('it tells no place while its members are on the way to one', () => {
     cursors.push(feed.cursor)
     return true
   })
-  const feed = feedsOf(rig).join('k', member, readerOn(rig)) as Feed
+  const feed = feedsOf(rig).join(member, readerOn(rig)) as Feed
   rig.settle()
   const before = feed.cursor
   rig.produce('t', [1])
@@ -70,7 +70,7 @@ test('a crowd is served over several turns, each member once', () => {
       }),
   )
   for (const member of members) {
-    expect(feeds.join('k', member, readerOn(rig))).toBeInstanceOf(Feed)
+    expect(feeds.join(member, readerOn(rig))).toBeInstanceOf(Feed)
     rig.settle()
   }
   expect(rig.broker.status.waiters).toBe(1)
@@ -86,14 +86,14 @@ test('who cannot take goes on alone from the same place, and the others from beh
   const feeds = feedsOf(rig)
   const steady = new Member()
   const stuck = new Member(() => false)
-  feeds.join('k', steady, readerOn(rig))
+  feeds.join(steady, readerOn(rig))
   rig.settle()
-  feeds.join('k', stuck, readerOn(rig))
+  feeds.join(stuck, readerOn(rig))
   rig.produce('t', ['a'])
   expect([steady.taken, stuck.taken, stuck.readers.length]).toEqual([1, 0, 1])
   const step = stuck.readers[0]!.next()
   expect(step).toMatchObject({ kind: 'unit', recordCount: 1 })
-  expect(feeds.join('k', stuck, stuck.readers[0]!)).toBeInstanceOf(Feed)
+  expect(feeds.join(stuck, stuck.readers[0]!)).toBeInstanceOf(Feed)
 })
 
 test('who has read further than the feed waits until it has, and then is carried', () => {
@@ -101,7 +101,7 @@ test('who has read further than the feed waits until it has, and then is carried
   rig.createTopic('t')
   const feeds = feedsOf(rig)
   const first = new Member()
-  feeds.join('k', first, readerOn(rig))
+  feeds.join(first, readerOn(rig))
   rig.settle()
   const second = new Member()
   const reader = readerOn(rig)
@@ -111,14 +111,14 @@ test('who has read further than the feed waits until it has, and then is carried
   const wake = waiting.wake.bind(waiting)
   waiting.wake = (room) => {
     while (reader.next() !== null);
-    joined = feeds.join('k', second, reader)
+    joined = feeds.join(second, reader)
     wake(room)
   }
   rig.produce('t', [1])
   waiting.wake = wake
   expect(joined).toBeInstanceOf(Promise)
   expect([first.taken, second.taken]).toEqual([1, 0])
-  expect(feeds.join('k', second, reader)).toBeInstanceOf(Feed)
+  expect(feeds.join(second, reader)).toBeInstanceOf(Feed)
   rig.produce('t', [2])
   expect([first.taken, second.taken]).toEqual([2, 1])
   expect(rig.broker.status.waiters).toBe(1)
@@ -129,12 +129,12 @@ test('it ends with its last member, and with the broker', () => {
   rig.createTopic('t')
   const feeds = feedsOf(rig)
   const member = new Member()
-  const feed = feeds.join('k', member, readerOn(rig)) as Feed
+  const feed = feeds.join(member, readerOn(rig)) as Feed
   rig.settle()
   feed.leave(member)
   rig.settle()
   expect([feeds.count, rig.broker.status.waiters]).toEqual([0, 0])
-  feeds.join('k', member, readerOn(rig))
+  feeds.join(member, readerOn(rig))
   rig.settle()
   rig.broker.stopTakingWork()
   rig.settle()

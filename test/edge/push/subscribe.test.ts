@@ -64,6 +64,28 @@ test('a thousand at the same place cost one read, one text and a send each', () 
   for (const socket of sockets) expect([socket.sends, socket.values('s')]).toEqual([1, ['a', 'b']])
 })
 
+test('who comes back to the same place shares what is read there, and is told whether that is the end', () => {
+  const rig = new PushRig()
+  rig.createTopic('t', 2)
+  for (let i = 0; i < 10; i++) rig.produce('t', [i], i % 2)
+  const sockets = Array.from({ length: 50 }, () => rig.connect())
+  const cursor = sockets[0]!.ask({ op: 'subscribe', id: 'first', topics: ['t'] })[0]!['cursor']
+  rig.produce('t', [10])
+  const reads = rig.readsDuring(() => {
+    for (const socket of sockets) socket.ask({ op: 'subscribe', id: 's', topics: ['t'], cursor })
+  })
+  expect(reads).toBe(0)
+  for (const socket of sockets) {
+    expect((socket.values('s') as number[]).toSorted((a, b) => a - b)).toEqual(numbers(0, 11))
+    const frames = socket.of('records').filter(({ sub }) => sub === 's')
+    expect(frames.map((frame) => frame['caughtUp'])).toEqual([false, true])
+  }
+  rig.clock.run(rig.broker.trim('t', 0, 5))
+  const late = rig.connect()
+  late.ask({ op: 'subscribe', id: 's', topics: ['t'], cursor })
+  expect((late.values('s') as number[]).toSorted((a, b) => a - b)).toEqual([1, 3, 5, 7, 9, 10])
+})
+
 test('what goes to one socket in one step shares a system call, in order', () => {
   const rig = new PushRig()
   const socket = rig.connect()
