@@ -25,7 +25,7 @@ beforeEach(async () => {
 })
 
 afterEach(async () => {
-  await broker.kill()
+  await broker?.kill()
   scratch.remove()
 })
 

@@ -40,7 +40,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await pipe?.end()
   await tail?.end()
-  await broker.kill()
+  await broker?.kill()
   scratch.remove()
 })
 
