@@ -48,14 +48,14 @@ export async function openPush(broker: Broker, asked: PushRequest): Promise<Open
 }
 
 export function subscriptionOn(
-  { drafts, feeds, turn }: PushWorld,
+  world: PushWorld,
   outlet: Outlet,
   { name, credit }: { name: string; credit: Credit | null },
   asked: PushRequest,
   opened: Opened,
 ): Subscription {
-  const reader = new UnitReader(drafts, opened.session, asked.tags, readKey(asked, opened))
-  return new Subscription(name, credit, reader, outlet, feeds, turn)
+  const reader = new UnitReader(world.drafts, opened.session, asked.tags, readKey(asked, opened))
+  return new Subscription(name, credit, reader, outlet, world)
 }
 
 /** Who has the same reads the same partitions, through the same filter. */

@@ -5,9 +5,9 @@
 import type { Problem } from '../wire/index.ts'
 import type { Credit } from './credit.ts'
 import type { Feed, FeedMember } from './feed.ts'
-import type { Feeds } from './feeds.ts'
 import type { Reset, Step, UnitReader } from './unit-reader.ts'
 import type { Unit } from './unit.ts'
+import type { PushWorld } from './world.ts'
 
 /** Read and sent, of a long log, before others have their turn: about two milliseconds. */
 const TURN_BYTES = 1024 * 1024
@@ -30,8 +30,8 @@ export class Subscription implements FeedMember {
   readonly name: string
   readonly #credit: Credit | null
   readonly #outlet: Outlet
-  readonly #feeds: Feeds
-  readonly #turn: () => Promise<void>
+  readonly #world: PushWorld
+  readonly #key: string
   /** Null while a feed carries it. */
   #reader: UnitReader | null
   #feed: Feed | null = null
@@ -43,20 +43,14 @@ export class Subscription implements FeedMember {
   #owesPosition = false
 
   /** `credit` null: the broker's own, given anew whenever the connection has taken all it had. */
-  constructor(
-    name: string,
-    credit: Credit | null,
-    reader: UnitReader,
-    outlet: Outlet,
-    feeds: Feeds,
-    turn: () => Promise<void>,
-  ) {
+  constructor(name: string, credit: Credit | null, reader: UnitReader, outlet: Outlet, world: PushWorld) {
     this.name = name
     this.#credit = credit
     this.#reader = reader
+    this.#key = reader.key
     this.#outlet = outlet
-    this.#feeds = feeds
-    this.#turn = turn
+    this.#world = world
+    world.drafts.units.join(this.#key)
   }
 
   /** More credit, or room in the connection, may let it go on. */
@@ -80,7 +74,9 @@ export class Subscription implements FeedMember {
   }
 
   close(): void {
+    if (this.#state === 'closed') return
     this.#state = 'closed'
+    this.#world.drafts.units.leave(this.#key)
     this.#reader = null
     this.#feed?.leave(this)
     this.#feed = null
@@ -140,7 +136,7 @@ export class Subscription implements FeedMember {
     const step = next instanceof Promise ? await next : next
     if (this.#state === 'closed') return
     if (step === null) {
-      const joined = this.#feeds.join(this, reader)
+      const joined = this.#world.feeds.join(this, reader)
       if (joined instanceof Promise) return joined
       this.#feed = joined
       this.#reader = null
@@ -151,7 +147,7 @@ export class Subscription implements FeedMember {
     if (!this.take(step)) this.#reader = reader.fork()
     else if (this.#turnBytes === sentBefore || this.#turnBytes >= TURN_BYTES) {
       this.#turnBytes = 0
-      await this.#turn()
+      await this.#world.turn()
     }
   }
 

@@ -211,7 +211,7 @@ export class UnitReader {
     this.#cursor = null
     const { cursor, isCaughtUp } = this
     const unit = new Unit({ topic, records, recordsBytes, recordCount, cursor, isCaughtUp })
-    if (recordCount > 0) this.#drafts.units.put(this.#place, { unit, moves: this.#moves() })
+    if (recordCount > 0) this.#drafts.units.put(this.key, this.#place, { unit, moves: this.#moves() })
     return unit
   }
 
