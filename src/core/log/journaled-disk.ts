@@ -15,7 +15,7 @@
 
 import { assert } from '../base/index.ts'
 import { type Codec, type Disk, DiskError, type DiskFile, type Events, type Random } from '../ports/index.ts'
-import { HALF_BYTES_MIN, type HalfNumber, Journal } from './journal.ts'
+import { HALF_BYTES_MIN, type HalfNumber, Journal, JOURNAL_PATH } from './journal.ts'
 import { BLOCK_BYTES, type JournalItem } from './journal-entry.ts'
 import { isBelow, JournalHoldings } from './journal-holdings.ts'
 import { replayJournal } from './journal-replay.ts'
@@ -96,7 +96,12 @@ export class JournaledDisk implements Disk {
     } catch (error) {
       if (!(error instanceof DiskError && error.code === 'no-space')) throw error
     }
-    if (journal === null) events.warn('journal-off', { halfBytes, freeBytes: disk.space().freeBytes })
+    if (journal === null) {
+      events.warn('journal-off', { halfBytes, freeBytes: disk.space().freeBytes })
+      // What is left of an earlier one must not be replayed over what the files get from now on.
+      disk.remove(JOURNAL_PATH)
+      await disk.syncFolder('')
+    }
     return new JournaledDisk(disk, journal, settings, isJournaled)
   }
 

@@ -382,6 +382,28 @@ describe('the journal', () => {
     expect(syncs.at(-1)).toBe('0.log 1.log 2.log')
   })
 
+  test('of an earlier start is not replayed after a start without', () => {
+    const { clock, disk } = world()
+    const journaled = clock.run(openOn(disk))
+    const files = clock.run(manyOn(journaled, 2))
+    for (const fill of [1, 2]) {
+      for (const file of files) file.write(new Uint8Array(50).fill(fill), 0)
+      clock.run(journaled.sync(files))
+    }
+    const small = disk.powerLoss(allLost)
+    small.totalBytes = 1024 * 1024
+    const told: Told[] = []
+    const without = small.clock.run(openOn(small, told))
+    expect(told.map(({ kind }) => kind)).toEqual(['journal-replayed', 'journal-off'])
+    const file = without.open('0.log', 'write')
+    file.write(new Uint8Array(90).fill(3), 0)
+    small.clock.run(without.sync([file]))
+    const next = small.powerLoss(allLost)
+    next.clock.run(openOn(next))
+    expect(contentOf(next, '0.log').slice(0, 90)).toEqual(new Uint8Array(90).fill(3))
+    expect(contentOf(next, '1.log').slice(0, 50)).toEqual(new Uint8Array(50).fill(2))
+  })
+
   test('turns over early on a volume too full for it to grow', () => {
     const { clock, disk } = world()
     const journaled = clock.run(openOn(disk, [], { ...SMALL, halfBytes: 8 * 1024 * 1024 }))
