@@ -22,8 +22,6 @@ export const BATCH_INFLATED_BYTES_MAX = 8 * MIB
 export const INFLATE_RATIO_MAX = 100
 /** Below this inflated size the ratio may be ten times as high: small repetitive batches are honest. */
 export const INFLATE_RATIO_FREE_BYTES = 64 * KIB
-/** A buffered request body; streamed bodies (NDJSON, split=lines) have no bound. */
-export const REQUEST_BYTES_MAX = 16 * MIB
 export const CONTROL_REQUEST_BYTES_MAX = MIB
 /** One line of a streamed upload. */
 export const LINE_BYTES_MAX = 2 * MIB

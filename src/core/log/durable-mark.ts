@@ -83,6 +83,12 @@ export class DurableMark {
     return this.writeTwice(fields)
   }
 
+  /** The same once more, over a fresh mark that can be read: on a full disk there is no room for another. */
+  createAgain(fields: MarkFields): DiskFile {
+    this.#sequence = 0
+    return this.writeTwice(fields)
+  }
+
   /** Whether nothing was written since `create`: the names on the way to this file may not be durable. */
   get isFresh(): boolean {
     return this.#sequence <= 2

@@ -72,7 +72,7 @@ class Recovery {
     const fields = this.#mark.read()
     this.#segments = this.#findSegments()
     const isUnborn = fields === 'absent' || (fields !== 'bad' && this.#mark.isFresh)
-    if (isUnborn && this.#segments.list.length === 0) return this.#create()
+    if (isUnborn && this.#segments.list.length === 0) return this.#create(fields === 'absent')
     if (fields === 'absent' || fields === 'bad') return this.#recoverUnmarked(fields)
     const areEpochsGood = this.#epochs.load()
     const { commits } = this.#world
@@ -103,13 +103,12 @@ class Recovery {
    * The mark and every name on the way to it are made durable before any batch is written, so that later its absence means
    * loss. A process killed in the middle leaves a fresh mark, and the next start does all of it again.
    */
-  async #create(): Promise<Recovered> {
+  async #create(isFirst: boolean): Promise<Recovered> {
     const { disk, commits } = this.#world
     disk.createFolder(this.#folder)
     const fields = marked(0, emptyPoint(0), 0)
-    this.#mark.closeFile()
-    await commits.syncNow([this.#mark.create(fields)], [])
-    this.#mark.name()
+    await commits.syncNow([isFirst ? this.#mark.create(fields) : this.#mark.createAgain(fields)], [])
+    if (isFirst) this.#mark.name()
     const folders = [this.#folder]
     for (let path = this.#folder; path.length > 0;) {
       path = path.slice(0, Math.max(path.lastIndexOf('/'), 0))

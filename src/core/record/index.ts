@@ -11,7 +11,6 @@ export {
   isPlainText,
   jsonWords,
   skipJsonName,
-  skipJsonNumber,
   skipJsonSpace,
   skipJsonString,
   skipJsonValue,

@@ -232,7 +232,7 @@ function skipEscape(bytes: Uint8Array, at: number, end: number): number {
   return at
 }
 
-export function skipJsonNumber(bytes: Uint8Array, at: number, end: number): number {
+function skipJsonNumber(bytes: Uint8Array, at: number, end: number): number {
   if (bytes[at]! === MINUS) at++
   if (at < end && bytes[at]! === ZERO) {
     at++

@@ -37,7 +37,7 @@ import type { Reset } from './unit-reader.ts'
 import type { Unit } from './unit.ts'
 import type { PushWorld } from './world.ts'
 
-export const CloseCode = { badFrame: 4400, restart: 1012, slow: 1013 } as const
+const CloseCode = { badFrame: 4400, restart: 1012, slow: 1013 } as const
 
 /** Buffered by a socket that counts as drained. */
 const DRAINED_BYTES = 64 * 1024

@@ -5,13 +5,8 @@
 // gone, so is the reader.
 
 import { type TopicId, unreachable } from '../../core/base/index.ts'
-import {
-  type FetchPosition,
-  type FetchRefusal,
-  FetchSession,
-  type FetchSlice,
-  type Wake,
-} from '../../core/broker/index.ts'
+import type { FetchSession } from '../../core/broker/index.ts'
+import { type FetchPosition, type FetchRefusal, type FetchSlice, type Wake } from '../../core/broker/index.ts'
 import { ByteWriter, cursorOf, type Problem, type ProblemCode, problemOf, type RecordsWriter } from '../wire/index.ts'
 import { Unit } from './unit.ts'
 import { type Move, UnitCache } from './unit-cache.ts'

@@ -9,8 +9,7 @@ export { Problem } from './problem.ts'
 export { problemOf, problemOfFault } from './refusal.ts'
 export { ClusterShape, HealthShape, LimitsShape, type LimitsView, limitsView, ReadyShape } from './operations.ts'
 export { ProblemShape } from './problem-shape.ts'
-export { ClientOpShape } from './push-ops.ts'
-export { EventShape, ServerMessageShape } from './push-messages.ts'
+export { EventShape } from './push-messages.ts'
 export {
   FetchedShape,
   ProduceBodyShape,
@@ -39,7 +38,7 @@ export { type ClientOp, type ProduceOp, readOp, type RefusedOp, type SubscribeOp
 export { RecordsWriter, type WriteOptions } from './records-out.ts'
 export { requestKeyOf } from './request-key.ts'
 export { cursorOf } from './session-cursor.ts'
-export { heldAgainst, readShape } from './shape.ts'
+export { readShape } from './shape.ts'
 export {
   PartitionsAdd,
   PartitionShape,

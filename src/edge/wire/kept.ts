@@ -18,7 +18,7 @@ function partitionText(result: PartitionResult): string {
 }
 
 /** Behind the last record kept, in the partitions that were written to. */
-export function cursorBehind(broker: Broker, topicId: TopicId, partitions: readonly PartitionResult[]): string {
+function cursorBehind(broker: Broker, topicId: TopicId, partitions: readonly PartitionResult[]): string {
   const replicas = broker.route(topicId)?.replicas
   if (partitions.length === 1) {
     // What nearly every request gets: `writeCursor` of one place, as one string.

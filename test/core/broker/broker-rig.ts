@@ -1,7 +1,7 @@
 // A whole broker on a simulated disk and a virtual clock, and short words for what clients ask of it. Nothing real is waited
 // for.
 
-import { type ClusterCommand, resolveTopicConfig, type TopicConfigPatch } from '../../../src/core/cluster/index.ts'
+import { type ClusterCommand, type TopicConfigPatch } from '../../../src/core/cluster/index.ts'
 import {
   Broker,
   type BrokerSettings,
@@ -278,13 +278,9 @@ export async function readOn(session: FetchSession, bytesMax = 1 << 20): Promise
   return read
 }
 
-export async function readAll(broker: Broker, topic: string): Promise<Read[][]> {
+async function readAll(broker: Broker, topic: string): Promise<Read[][]> {
   const session = await broker.openFetch(fetchRequest(topic))
   if (!(session instanceof FetchSession)) throw new Error(JSON.stringify(session))
   const read = await readOn(session)
   return session.positions.map(({ replica }) => read.get(replica.partition) ?? [])
-}
-
-export function configOf(rig: BrokerRig, topic: string): TopicConfigPatch {
-  return resolveTopicConfig(rig.broker.image.topicNamed(topic)!.config, {}).config
 }

@@ -131,7 +131,9 @@ describe('while it is deleted', () => {
         if (isCold) rig.restart()
         const answers: Promise<string>[] = []
         const after = (ms: number, run: () => Promise<string>): void =>
-          void answers.push(new Promise((resolve, reject) => rig.clock.after(ms, () => run().then(resolve, reject))))
+          void answers.push(
+            new Promise((resolve, reject) => rig.clock.after(ms, () => void run().then(resolve, reject))),
+          )
         steps.forEach(({ what, afterMs }, number) => after(afterMs, () => doing(rig, what, number)))
         after(deleteAfterMs, async () => (await rig.broker.submit({ kind: 'delete-topic', name: 't' })).kind)
         const given = rig.run(Promise.all(answers))

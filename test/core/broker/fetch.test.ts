@@ -190,7 +190,7 @@ describe('waiting', () => {
     rig.run(growing)
     rig.produce('t', ['grown'], { partition: 1 })
     if (!('positions' in session)) throw new Error(session.kind)
-    expect([...rig.run(readOn(session)).keys()].sort()).toEqual([0, 1])
+    expect([...rig.run(readOn(session)).keys()].sort((a, b) => a - b)).toEqual([0, 1])
   })
 
   test('a session of one partition, or of what is there now, does not pick up new ones', () => {

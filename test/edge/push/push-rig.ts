@@ -78,7 +78,7 @@ export class PushRig {
   /** A socket that has connected; it takes what it is given until told otherwise. */
   connect(): FakeSocket {
     const socket = new FakeSocket(this)
-    this.push.websocket.open!(socket.raw)
+    void this.push.websocket.open!(socket.raw)
     this.settle()
     return socket
   }
@@ -156,7 +156,7 @@ export class FakeSocket {
   }
 
   say(message: object | string): void {
-    this.#rig.push.websocket.message!(this.raw, typeof message === 'string' ? message : JSON.stringify(message))
+    void this.#rig.push.websocket.message!(this.raw, typeof message === 'string' ? message : JSON.stringify(message))
   }
 
   /** Says it, lets it happen, and gives the messages that came of it. */
@@ -168,14 +168,14 @@ export class FakeSocket {
   }
 
   sayBinary(): void {
-    this.#rig.push.websocket.message!(this.raw, Buffer.from('{}'))
+    void this.#rig.push.websocket.message!(this.raw, Buffer.from('{}'))
   }
 
   /** The client reads so much of what was buffered, and there is room for as much more. */
   read(bytes: number): void {
     this.roomBytes += Math.max(0, bytes - this.bufferedBytes)
     this.bufferedBytes = Math.max(0, this.bufferedBytes - bytes)
-    if (this.closed === null) this.#rig.push.websocket.drain!(this.raw)
+    if (this.closed === null) void this.#rig.push.websocket.drain!(this.raw)
   }
 
   hangUp(): void {
@@ -216,6 +216,6 @@ export class FakeSocket {
 
   #end(code: number, reason: string): void {
     this.closed = { code, reason }
-    this.#rig.push.websocket.close!(this.raw, code, reason)
+    void this.#rig.push.websocket.close!(this.raw, code, reason)
   }
 }

@@ -3,7 +3,8 @@
 
 import { expect, test } from 'bun:test'
 import fc from 'fast-check'
-import { FakeSocket, PushRig, type PushedRecord } from './push-rig.ts'
+import type { FakeSocket } from './push-rig.ts'
+import { PushRig, type PushedRecord } from './push-rig.ts'
 
 type Step =
   | { kind: 'produce'; partition: number; count: number; bytes: number }

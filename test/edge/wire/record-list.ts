@@ -24,7 +24,7 @@ function shown(bytes: Uint8Array, start: number, end: number): string {
   }
 }
 
-export function seenRecord(record: RecordSpans): SeenRecord {
+function seenRecord(record: RecordSpans): SeenRecord {
   const seen: SeenRecord = {}
   if (record.keyStart >= 0) seen.key = shown(record.key, record.keyStart, record.keyEnd)
   if (record.attributes === RecordAttribute.tombstone) seen.tombstone = true

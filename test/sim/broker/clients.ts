@@ -89,7 +89,7 @@ function keptOf<T>(outcome: ProduceOutcome, records: readonly T[]): readonly T[]
 }
 
 /** Sends once, and never knows what became of an answer that was lost. */
-export class Plain extends Sender {
+class Plain extends Sender {
   async step(site: Site): Promise<void> {
     const { random } = this
     const topic = random.pick(NAMES)
@@ -118,7 +118,7 @@ interface KeyedRequest {
 }
 
 /** Repeats a request under its key until it is kept, and sometimes after. */
-export class Keyed extends Sender {
+class Keyed extends Sender {
   #request: KeyedRequest | null = null
   #keys = 0
 
@@ -167,7 +167,7 @@ interface NumberedBatch {
 }
 
 /** Numbers its batches for one partition, some in flight at once, each sent until it is kept. */
-export class Numbered extends Sender {
+class Numbered extends Sender {
   #topic = ''
   #topicId: TopicId | null = null
   #producer: { id: number; epoch: number } | null = null
@@ -248,7 +248,7 @@ export class Numbered extends Sender {
 }
 
 /** Appends where it says, or is told where that would be. */
-export class Expecting extends Sender {
+class Expecting extends Sender {
   #topic = 't'
   #next = 0
 
@@ -271,7 +271,7 @@ export class Expecting extends Sender {
 }
 
 /** Reads what there is, and stays for what comes. */
-export class Reader implements Client {
+class Reader implements Client {
   readonly #random: SimRandom
 
   constructor(random: SimRandom) {
@@ -299,7 +299,7 @@ export class Reader implements Client {
 }
 
 /** Creates, changes, grows, trims and deletes. */
-export class Operator implements Client {
+class Operator implements Client {
   readonly #random: SimRandom
 
   constructor(random: SimRandom) {
@@ -317,11 +317,12 @@ export class Operator implements Client {
     else if (random.chance(0.4)) await this.#delete(site, name)
   }
 
-  async #create({ broker, ledger, note }: Site, name: string): Promise<void> {
+  async #create(site: Site, name: string): Promise<void> {
+    const { broker, ledger } = site
     ledger.ask(name)
     const partitions = this.#random.int(1, 4)
     const reply = await broker.submit({ kind: 'create-topic', name, partitions, config: { segmentBytes: 65_536 } })
-    note(`create ${name} ${reply.kind}`)
+    site.note(`create ${name} ${reply.kind}`)
     if (reply.kind === 'created') ledger.know(reply.topic)
   }
 

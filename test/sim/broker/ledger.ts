@@ -11,7 +11,7 @@ import { type Broker, FetchSession, type PartitionResult, TopicRoute } from '../
 import type { TopicConfigPatch, TopicImage } from '../../../src/core/cluster/index.ts'
 import { fetchRequest, type Given, type Read, readOn } from '../../core/broker/broker-rig.ts'
 
-export class PromiseBroken extends Error {}
+class PromiseBroken extends Error {}
 
 export function demand(isKept: boolean, what: string): asserts isKept {
   if (!isKept) throw new PromiseBroken(what)
