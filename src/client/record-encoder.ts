@@ -59,9 +59,8 @@ export class RecordEncoder {
       spans.timestamp = timestamp
     }
     if (spans.payloadBytes > limits.RECORD_BYTES_MAX) {
-      throw invalid(
-        `key, value and headers have ${spans.payloadBytes} bytes, at most ${limits.RECORD_BYTES_MAX} are taken: store large things elsewhere and send where they are`,
-      )
+      const sizes = `key, value and headers have ${spans.payloadBytes} bytes, at most ${limits.RECORD_BYTES_MAX} are taken`
+      throw invalid(`${sizes}: store large things elsewhere and send where they are`)
     }
     return spans
   }

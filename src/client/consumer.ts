@@ -1,0 +1,225 @@
+// Reads topics as they grow: pushed over a WebSocket, else over an event stream, else by asking. Cuts, restarts and sleeps are
+// bridged: it goes on behind the last record it received, so that each comes once and in the order of its partition.
+//
+//   for await (const record of new Consumer({ brokers, topics: 'orders' })) …        leaving the loop closes it
+//   for await (const batch of consumer.batches()) …                                   with the cursor behind each batch
+//   await consumer.run(async (batch) => …)                                            the same, as a callback
+
+import { Backoff, sleep } from './backoff.ts'
+import { Brokers } from './brokers.ts'
+import type { Feed, FeedWorld } from './feed.ts'
+import { FrameTooSmall } from './feed.ts'
+import { followEvents } from './feed-events.ts'
+import { followPolls, pollOnce } from './feed-poll.ts'
+import { followSocket, hasWebSocket } from './feed-websocket.ts'
+import { Inbox, type RecordBatch, type Reset } from './inbox.ts'
+import { NaruError } from './naru-error.ts'
+import type { ConsumedRecord } from './received.ts'
+
+export type Transport = 'websocket' | 'events' | 'poll'
+
+export interface ConsumerOptions {
+  /** One URL or several: any broker gives any record. */
+  brokers: string | readonly string[]
+  topics: string | readonly string[]
+  /** earliest (default), latest, -N for the last N of each partition, or @time such as @-24h. */
+  from?: string
+  /** Where an earlier consumer left off; instead of `from`. */
+  cursor?: string
+  /** Only records with one of these; others are not even sent. */
+  tags?: readonly string[]
+  /** Ways to receive, in the order they are tried. Default all there are here: websocket, events, poll. */
+  transports?: readonly Transport[]
+  /** Received ahead of what is taken. Default 1 000. */
+  prefetchRecords?: number
+  /** The same in bytes. Default 1 MiB; one batch always comes. */
+  prefetchBytes?: number
+  /** Records that were to be read are gone. Reading goes on behind them. */
+  onReset?: (reset: Reset) => void
+  /** The connection broke, or could not be made; it is tried again. */
+  onInterrupted?: (error: unknown) => void
+}
+
+const FEEDS: Readonly<Record<Transport, Feed>> = { websocket: followSocket, events: followEvents, poll: followPolls }
+const REQUEST_TIMEOUT_MS = 30_000
+const RETRY_FIRST_MS = 100
+const RETRY_LONGEST_MS = 5_000
+/** Failed attempts to connect one way, before the next is tried. */
+const ATTEMPTS_EACH = 2
+
+export class Consumer implements AsyncIterable<ConsumedRecord> {
+  readonly #options: ConsumerOptions
+  readonly #world: FeedWorld
+  readonly #inbox: Inbox
+  readonly #transports: readonly Transport[]
+  readonly #closing = new AbortController()
+  #transportAt = 0
+  #isOpen = false
+  #isStarted = false
+  #cursor: string | null
+  #connections = 0
+  #paused: Promise<void> | null = null
+  #resume: () => void = () => {}
+  #whenOpened!: () => void
+  /** Resolves when it is connected, and `latest` is a place from there on. */
+  readonly opened: Promise<void> = new Promise((resolve) => (this.#whenOpened = resolve))
+
+  constructor(options: ConsumerOptions) {
+    const { topics, from = 'earliest', cursor = null, tags, prefetchRecords = 1_000 } = options
+    this.#options = options
+    this.#cursor = cursor
+    if (options.from !== undefined && cursor !== null) throw new TypeError('from and cursor both say where to begin')
+    this.#transports = transportsOf(options)
+    this.#inbox = new Inbox({ records: prefetchRecords, bytes: options.prefetchBytes ?? 1024 * 1024 }, cursor)
+    this.#world = {
+      brokers: new Brokers(options.brokers),
+      inbox: this.#inbox,
+      topics: typeof topics === 'string' ? [topics] : [...topics],
+      from,
+      tags: tags === undefined ? null : [...tags],
+      requestTimeoutMs: REQUEST_TIMEOUT_MS,
+      opened: (place) => this.#opened(place),
+      passed: (place) => this.#passed(place),
+    }
+    if (this.#world.topics.length === 0) throw new TypeError('topics: name at least one')
+  }
+
+  /** Where another consumer would go on: behind the last batch that was dealt with. Null before there is such a place. */
+  get cursor(): string | null {
+    return this.#cursor
+  }
+
+  /** How records come, once connected. */
+  get transport(): Transport | null {
+    return this.#isOpen ? this.#transports[this.#transportAt]! : null
+  }
+
+  /** So far. */
+  get connections(): number {
+    return this.#connections
+  }
+
+  /** Connects, without waiting for records to be asked for. */
+  open(): Promise<void> {
+    this.#start()
+    return this.opened
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<ConsumedRecord, void, undefined> {
+    for await (const { records } of this.batches()) {
+      for (const record of records) {
+        if (this.#paused !== null) await this.#paused
+        if (this.#closing.signal.aborted) return
+        yield record
+      }
+    }
+  }
+
+  /** Only one may run, here or as records. */
+  async *batches(): AsyncGenerator<RecordBatch, void, undefined> {
+    this.#start()
+    try {
+      for (;;) {
+        if (this.#paused !== null) await this.#paused
+        const item = await this.#inbox.take()
+        if (item === null || this.#closing.signal.aborted) return
+        // What came in while it was paused waits as well.
+        if (this.#paused !== null) await this.#paused
+        if (item.kind === 'reset') {
+          this.#options.onReset?.(item.reset)
+          this.#cursor = item.reset.cursor
+        } else {
+          yield item.batch
+          this.#cursor = item.batch.cursor
+        }
+        // Behind the last, there may have been more to pass by.
+        if (this.#inbox.isEmpty) this.#cursor = this.#inbox.cursor
+      }
+    } finally {
+      this.close()
+    }
+  }
+
+  /** Resolves when it is closed; throws what `handle` throws, or why there can be no more. */
+  async run(handle: (batch: RecordBatch) => void | Promise<void>): Promise<void> {
+    for await (const batch of this.batches()) await handle(batch)
+  }
+
+  /** No more is handed out, nor, when the prefetch is full, received. */
+  pause(): void {
+    this.#paused ??= new Promise((resolve) => (this.#resume = resolve))
+  }
+
+  resume(): void {
+    this.#paused = null
+    this.#resume()
+  }
+
+  close(): void {
+    this.#closing.abort()
+    this.#inbox.end(null)
+    this.resume()
+  }
+
+  #start(): void {
+    if (this.#isStarted) return
+    this.#isStarted = true
+    void this.#keepConnected()
+  }
+
+  async #keepConnected(): Promise<void> {
+    const { signal } = this.#closing
+    const backoff = new Backoff(RETRY_FIRST_MS, RETRY_LONGEST_MS)
+    let failures = 0
+    while (!signal.aborted) {
+      const error = await this.#connect(signal)
+      if (signal.aborted) return
+      if (error instanceof NaruError && !error.retryable) return this.#inbox.end(error)
+      this.#options.onInterrupted?.(error)
+      if (this.#isOpen) {
+        backoff.reset()
+        failures = 0
+      } else if (++failures >= ATTEMPTS_EACH) {
+        failures = 0
+        this.#transportAt = (this.#transportAt + 1) % this.#transports.length
+        this.#world.brokers.failed(this.#world.brokers.url)
+      }
+      this.#isOpen = false
+      await sleep(backoff.next(), signal)
+    }
+  }
+
+  /** What ended the connection. */
+  async #connect(signal: AbortSignal): Promise<unknown> {
+    try {
+      await FEEDS[this.#transports[this.#transportAt]!](this.#world, signal)
+      return new Error('the connection ended')
+    } catch (error) {
+      if (!(error instanceof FrameTooSmall)) return error
+    }
+    try {
+      await pollOnce(this.#world, signal)
+      return new Error('one record was read over HTTP')
+    } catch (error) {
+      return error
+    }
+  }
+
+  #opened(cursor: string): void {
+    if (!this.#isOpen) this.#connections++
+    this.#isOpen = true
+    this.#passed(cursor)
+    this.#whenOpened()
+  }
+
+  #passed(cursor: string): void {
+    this.#inbox.cursor = cursor
+  }
+}
+
+function transportsOf({ transports }: ConsumerOptions): readonly Transport[] {
+  const asked = transports ?? ['websocket', 'events', 'poll']
+  const usable = asked.filter((transport) => transport !== 'websocket' || hasWebSocket())
+  if (usable.length === 0) throw new TypeError(`transports: of ${asked.join(', ')} there is none in this runtime`)
+  return usable
+}

@@ -1,0 +1,45 @@
+// A way to receive records: over a WebSocket, an event stream, or by asking again and again. Each lasts as long as its connection
+// does, and leaves in the inbox where the next is to go on.
+
+import type { Record as WireRecord } from '../../openapi/client/index.ts'
+import type { Brokers } from './brokers.ts'
+import type { Inbox } from './inbox.ts'
+import { receivedRecord } from './received.ts'
+
+export interface FeedWorld {
+  readonly brokers: Brokers
+  readonly inbox: Inbox
+  readonly topics: readonly string[]
+  /** Where to begin while the inbox knows no cursor. */
+  readonly from: string
+  readonly tags: readonly string[] | null
+  readonly requestTimeoutMs: number
+  /** Connected, and placed there. */
+  opened(cursor: string): void
+  /** Read on to there without a record. */
+  passed(cursor: string): void
+}
+
+/** Resolves, or throws, when its connection has ended; a `NaruError` that is not retryable is final. */
+export type Feed = (world: FeedWorld, signal: AbortSignal) => Promise<void>
+
+/** A record fits no frame: it is to be asked for over HTTP. */
+export class FrameTooSmall extends Error {}
+
+export interface ReceivedRecords {
+  topic: string
+  records: WireRecord[]
+  cursor: string
+  caughtUp: boolean
+}
+
+export function deliver({ inbox }: FeedWorld, received: ReceivedRecords, bytes: number): void {
+  const { topic, cursor, caughtUp } = received
+  const records = received.records.map((record) => receivedRecord(record, topic))
+  inbox.push({ kind: 'batch', batch: { topic, records, cursor, caughtUp }, bytes })
+}
+
+/** Where to go on, as query parameters and subscriptions name it. */
+export function placeOf({ inbox, from }: FeedWorld): { cursor: string } | { from: string } {
+  return inbox.cursor === null ? { from } : { cursor: inbox.cursor }
+}
