@@ -34,7 +34,7 @@ const STATIC: readonly Step[] = [
   // emitted documents are laid out by what emits them, prose by who writes it
   {
     name: 'format',
-    command: ['bun', 'fmt', '--no-script', '--check', '--ignore-pattern=openapi/*.json', '--ignore-pattern=*.md'],
+    command: ['bun', 'fmt', '--no-script', '--check', '--ignore-pattern=openapi/**', '--ignore-pattern=*.md'],
   },
   { name: 'floors', command: script('floors.ts') },
   { name: 'unused code', command: [tool('knip')] },

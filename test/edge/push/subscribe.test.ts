@@ -78,7 +78,8 @@ test('who comes back to the same place shares what is read there, and is told wh
   for (const socket of sockets) {
     expect((socket.values('s') as number[]).toSorted((a, b) => a - b)).toEqual(numbers(0, 11))
     const frames = socket.of('records').filter(({ sub }) => sub === 's')
-    expect(frames.map((frame) => frame['caughtUp'])).toEqual([false, true])
+    // the last frame, and only that, is at the end, in however many they come
+    expect(frames.map((frame) => frame['caughtUp'])).toEqual(frames.map((_, i) => i === frames.length - 1))
   }
   rig.clock.run(rig.broker.trim('t', 0, 5))
   const late = rig.connect()
