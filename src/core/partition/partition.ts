@@ -219,6 +219,8 @@ export class Partition implements LogListener {
       if (beforeOffset <= this.#log.startOffset) return
       if (beforeOffset > this.#snapshots.durableOffset) await this.#saveNow()
       await this.#log.trim(beforeOffset)
+      // There may have been no room before.
+      if (this.#log.startOffset > this.#snapshots.durableOffset) await this.#saveNow()
     })
     return isDone ? 'trimmed' : 'closed'
   }

@@ -61,7 +61,10 @@ export class SnapshotStore {
   async save(capture: StateCapture, log: Log, durably: boolean): Promise<'saved' | 'disk-full'> {
     const { nextOffset } = capture
     if (nextOffset > this.newestOffset) {
-      if (!(await this.#write(this.#pathOf(nextOffset), capture))) return 'disk-full'
+      const path = this.#pathOf(nextOffset)
+      if (!(await this.#write(path, capture)) && !(this.#makeRoom(log) && (await this.#write(path, capture)))) {
+        return 'disk-full'
+      }
       this.#offsets.push(nextOffset)
       this.newestBytes = snapshotBytes(capture)
     }
@@ -71,10 +74,20 @@ export class SnapshotStore {
       file.close()
       this.durableOffset = this.newestOffset
     }
-    while (this.#offsets.length > KEPT && (log.startOffset === 0 || this.#offsets[0]! < this.durableOffset)) {
-      this.#drop(this.#offsets.shift()!)
-    }
+    while (this.#offsets.length > KEPT && this.#mayDropOldest(log)) this.#drop(this.#offsets.shift()!)
     return 'saved'
+  }
+
+  /** The log, or a later snapshot that is synced, has all that it stands for. */
+  #mayDropOldest(log: Log): boolean {
+    return log.startOffset === 0 || this.#offsets[0]! < this.durableOffset
+  }
+
+  /** On a full disk older ones make room for the next. */
+  #makeRoom(log: Log): boolean {
+    const count = this.#offsets.length
+    while (this.#offsets.length > 0 && this.#mayDropOldest(log)) this.#drop(this.#offsets.shift()!)
+    return this.#offsets.length < count
   }
 
   async #write(path: string, capture: StateCapture): Promise<boolean> {

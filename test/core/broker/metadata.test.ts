@@ -182,6 +182,16 @@ describe('a full disk', () => {
     expect(rig.complaints).toContain('topic-not-opened')
   })
 
+  test('partitions that were made, and hold nothing yet, open without room', () => {
+    const rig = new BrokerRig().start().create('t', 5)
+    rig.disk = rig.disk.powerLoss(allLost)
+    rig.fill()
+    rig.disk.totalBytes += 600
+    rig.start()
+    expect(rig.partitionsOf('t')).toBe(5)
+    expect(rig.complaints).not.toContain('topic-not-opened')
+  })
+
   test('a topic that could not be opened can be deleted', () => {
     const rig = new BrokerRig().start()
     rig.fill()

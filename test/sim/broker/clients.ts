@@ -11,6 +11,7 @@ import {
   TopicRoute,
 } from '../../../src/core/broker/index.ts'
 import type { TopicId } from '../../../src/core/base/index.ts'
+import type { TopicImage } from '../../../src/core/cluster/index.ts'
 import { add, fetchRequest, type Given, produceRequest, recordsIn, requestKey } from '../../core/broker/broker-rig.ts'
 import type { SimRandom } from '../random.ts'
 import { type Chain, demand, type Entry, type Ledger } from './ledger.ts'
@@ -21,6 +22,8 @@ export interface Site {
   readonly ledger: Ledger
   /** The process has ended: nobody hears its answers. */
   readonly isDead: boolean
+  /** The disk has been full: what was trimmed then may have been forgotten of producers and keys too. */
+  readonly hasBeenFull: boolean
   sleep(ms: number): Promise<void>
   note(line: string): void
 }
@@ -88,6 +91,12 @@ function keptOf<T>(outcome: ProduceOutcome, records: readonly T[]): readonly T[]
   return outcome.refusal === null ? records : records.slice(0, outcome.firstUnaccepted!)
 }
 
+function mayForget({ hasBeenFull, ledger }: Site, topic: TopicImage): boolean {
+  if (!hasBeenFull) return false
+  const { trimAsked } = ledger.know(topic)
+  return trimAsked.some((offset) => offset > 0) || topic.config.retentionBytes !== undefined
+}
+
 /** Sends once, and never knows what became of an answer that was lost. */
 class Plain extends Sender {
   async step(site: Site): Promise<void> {
@@ -136,14 +145,15 @@ class Keyed extends Sender {
     demand(refusal?.kind !== 'key-conflict', `${key} is refused as another body`)
     if (refusal !== null || sent !== records) return
     site.ledger.kept(entries, outcome.topic, outcome.partitions)
+    request.first = outcome
+    if (random.chance(0.6)) this.#request = null
+    if (mayForget(site, outcome.topic)) return
     demand(outcome.count === records.length, `${key} counts ${outcome.count} of ${records.length}`)
     if (first !== null && isSame) {
       demand(outcome.replayed, `${key} is kept a second time`)
       const places = JSON.stringify([first.partitions, outcome.partitions])
       demand(JSON.stringify(first.partitions) === JSON.stringify(outcome.partitions), `${key} moved: ${places}`)
     }
-    request.first = outcome
-    if (random.chance(0.6)) this.#request = null
   }
 
   /** A stream whose client goes away in the midst has sent less; the repeat completes it. */
@@ -223,15 +233,15 @@ class Numbered extends Sender {
       this.#unacked = this.#unacked.filter((other) => other !== batch)
       return
     }
-    this.#judge(outcome, batch)
+    this.#judge(site, outcome, batch)
   }
 
-  #judge({ refusal, topic }: ProduceOutcome, { sequence }: NumberedBatch): void {
-    const isSame = this.#topicId === null || this.#topicId === topic.id
+  #judge(site: Site, { refusal, topic }: ProduceOutcome, { sequence }: NumberedBatch): void {
+    const isSame = !mayForget(site, topic) && (this.#topicId === null || this.#topicId === topic.id)
     const kind = refusal!.kind
     demand(kind !== 'producer-fenced', `${this.name} is fenced`)
     if (!isSame || (kind === 'producer-unknown' && this.#topicId === null)) {
-      this.#producer = null
+      if (kind === 'producer-unknown' || kind === 'sequence-gap') this.#producer = null
       return
     }
     demand(kind !== 'producer-unknown', `${this.name} is forgotten at ${sequence}`)

@@ -52,6 +52,7 @@ class Lives {
   callsOfFirst = 0
   fingerprint = 0
   #isFailingSync = false
+  #hasBeenFull = false
 
   constructor(seed: number, options: LivesOptions) {
     this.#seed = seed
@@ -132,6 +133,7 @@ class Lives {
     const faults = this.#faults
     if (faults.chance(0.25)) {
       rig.clock.after(faults.between(0, 30), () => {
+        this.#hasBeenFull = true
         rig.fill()
         rig.disk.totalBytes += faults.int(0, 3_000)
         this.note('disk full')
@@ -149,7 +151,11 @@ class Lives {
 
   async #work(client: Client, steps: number): Promise<void> {
     const { rig } = this
+    const hasBeenFull = () => this.#hasBeenFull
     const site: Site = {
+      get hasBeenFull() {
+        return hasBeenFull()
+      },
       broker: rig.broker,
       ledger: this.ledger,
       get isDead() {
