@@ -1,4 +1,4 @@
-// Makes the executable: `dist/naru` for this machine, with `--all` one for every platform.
+// Makes the executable: `dist/naru` for this machine, with `--all` one for every platform; with `--client` the client's package.
 //
 // Everything is inside (runtime, code, OpenAPI document), and what lies around it is not read: no .env, bunfig or tsconfig. The code
 // is stored as bytecode, which starts in a third of the time. Executables of other platforms come from npm by Bun itself.
@@ -6,6 +6,7 @@
 import { $ } from 'bun'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { buildClient } from './client-package.ts'
 
 const ROOT = join(import.meta.dir, '..')
 
@@ -48,7 +49,8 @@ async function build(outfile: string, commit: string, target?: Bun.Build.Compile
 }
 
 const commit = await commitOf(ROOT)
-if (process.argv.includes('--all'))
+if (process.argv.includes('--client')) await buildClient()
+else if (process.argv.includes('--all'))
   for (const platform of PLATFORMS) {
     const extension = platform.includes('windows') ? '.exe' : ''
     await build(`dist/${platform.replace('bun-', 'naru-')}${extension}`, commit, platform)
