@@ -69,7 +69,8 @@ test('who comes back to the same place shares what is read there, and is told wh
   rig.createTopic('t', 2)
   for (let i = 0; i < 10; i++) rig.produce('t', [i], i % 2)
   const sockets = Array.from({ length: 50 }, () => rig.connect())
-  const cursor = sockets[0]!.ask({ op: 'subscribe', id: 'first', topics: ['t'] })[0]!['cursor']
+  sockets[0]!.say({ op: 'subscribe', id: 'other', topics: ['t'], from: 'latest' })
+  const cursor = sockets[0]!.ask({ op: 'subscribe', id: 'first', topics: ['t'] })[1]!['cursor']
   rig.produce('t', [10])
   const reads = rig.readsDuring(() => {
     for (const socket of sockets) socket.ask({ op: 'subscribe', id: 's', topics: ['t'], cursor })
