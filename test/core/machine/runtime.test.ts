@@ -292,13 +292,23 @@ test('whatever is lost: what was answered as committed is in the log, and the st
       const bench = await new Bench().open(200)
       const { journal } = bench
       const answers: { answer: Answer<Reply>; name: string }[] = []
-      const between = (share: number): number =>
-        journal.committedEnd + Math.round((journal.endOffset - journal.committedEnd) * share)
+      // A batch is committed or lost as a whole, so only where one ends can either stop.
+      const ends: number[] = []
+      const between = (share: number): number => {
+        const place = journal.committedEnd + Math.round((journal.endOffset - journal.committedEnd) * share)
+        return ends.findLast((end) => end <= place && end > journal.committedEnd) ?? journal.committedEnd
+      }
       for (const s of steps) {
-        if (s.kind === 'add') answers.push({ answer: bench.add(s.name, ...s.by), name: s.name })
-        else if (s.kind === 'commit') journal.commit(between(s.share))
-        else if (s.kind === 'lose') journal.lose(between(s.share), 'unknown')
-        else await settle()
+        if (s.kind === 'add') {
+          answers.push({ answer: bench.add(s.name, ...s.by), name: s.name })
+          ends.push(journal.endOffset)
+        }
+        if (s.kind === 'commit') journal.commit(between(s.share))
+        else if (s.kind === 'lose') {
+          const from = between(s.share)
+          while (ends.length > 0 && ends.at(-1)! > from) ends.pop()
+          journal.lose(from, 'unknown')
+        } else if (s.kind !== 'add') await settle()
       }
       await settle()
       journal.commit()
