@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { binaryPath, type BrokerProcess, scratchFolder } from '../e2e/broker-process.ts'
 import type { BenchWorld, Row } from './bench-world.ts'
+import { client } from './client-paths.ts'
 import type { Pace } from './comparison.ts'
 import { touchMemory } from './disk-floor.ts'
 import { jsonFetch, storedFetch } from './fetch-paths.ts'
@@ -28,6 +29,7 @@ const PATHS: Record<string, (world: BenchWorld) => Promise<Row[]>> = {
   stored: storedFetch,
   partitions: manyPartitions,
   push,
+  client,
 }
 /** Figures without a floor. They start brokers of their own and take their time, so the short form leaves them out. */
 const REPORTED: Record<string, (short: boolean) => Promise<string[]>> = {
