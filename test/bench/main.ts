@@ -15,6 +15,7 @@ import { touchMemory } from './disk-floor.ts'
 import { jsonFetch, storedFetch } from './fetch-paths.ts'
 import { ceiling } from './load-ceiling.ts'
 import { batches, jsonProduce, manyPartitions, singlePosts } from './produce-paths.ts'
+import { idleSubscribers } from './push-idle.ts'
 import { push } from './push-paths.ts'
 import { parkedPolls, recovery, startOfManySegments, memory, upload } from './reported.ts'
 import { Metrics, type Floors, startBroker, startFloors } from './servers.ts'
@@ -37,6 +38,7 @@ const REPORTED: Record<string, (short: boolean) => Promise<string[]>> = {
   recovery,
   memory,
   polls: parkedPolls,
+  subscribers: idleSubscribers,
   upload,
 }
 const HELP = `scripts/bench [--short] [--only NAME[,NAME]] [--seconds S] [--rounds N] [--data DIR] [--strict]
