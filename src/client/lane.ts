@@ -157,7 +157,8 @@ export class Lane {
           client: brokers.client(url),
           path: { topic: this.topic, partition: this.partition },
           query: { acks: settings.acks },
-          body: new Blob([batch.bytes as Uint8Array<ArrayBuffer>]),
+          // Bytes are as good a body, and are not copied as often; the generated type knows binary as Blob only.
+          body: batch.bytes as unknown as Blob,
           signal,
           headers:
             identity === null

@@ -9,6 +9,7 @@ import { createProducer } from '../../openapi/client/index.ts'
 import { limits } from '../core/base/index.ts'
 import { Backoff, sleep } from './backoff.ts'
 import { answerOf, Brokers } from './brokers.ts'
+import { Budget } from './budget.ts'
 import { canCompress, clientCodec } from './codec.ts'
 import type { Identity, LaneSettings } from './lane.ts'
 import { NaruError } from './naru-error.ts'
@@ -77,9 +78,10 @@ export class Producer {
   readonly #world: TopicWorld
   readonly #topics = new Map<string, TopicLanes>()
   readonly #stopping = new AbortController()
-  readonly #bufferBytes: number
+  readonly #budget: Budget
   #firstIdentity: Promise<Identity | null> | null = null
-  #bufferedBytes = 0
+  /** The one latest asked for. */
+  #latestTopic: TopicLanes | null = null
   /** Of records added, since the latest flush. */
   #failure: NaruError | null = null
   #isClosed = false
@@ -93,9 +95,8 @@ export class Producer {
 
   constructor(options: ProducerOptions) {
     this.#options = options
-    this.#bufferBytes = options.bufferBytes ?? 32 * 1024 * KIB
+    this.#budget = new Budget(options.bufferBytes ?? 32 * 1024 * KIB)
     const settings = settingsOf(options)
-    const hasRoom = (): boolean => this.#bufferedBytes < this.#bufferBytes
     this.#world = {
       settings,
       codec: clientCodec(),
@@ -104,12 +105,9 @@ export class Producer {
       stopping: this.#stopping.signal,
       createsTopics: options.createTopics ?? true,
       metadataMs: options.metadataMs ?? 60_000,
-      get hasRoom() {
-        return hasRoom()
-      },
+      budget: this.#budget,
       identity: () => this.#identity(),
       freshIdentity: () => this.#freshIdentity(),
-      took: (bytes) => void (this.#bufferedBytes += bytes),
       sent: (_, isRepeat) => this.#counted(isRepeat),
       settled: (batch, error) => this.#settled(batch, error),
     }
@@ -178,7 +176,7 @@ export class Producer {
       batchesKept: this.#batchesKept,
       requests: this.#requests,
       repeats: this.#repeats,
-      bufferedBytes: this.#bufferedBytes,
+      bufferedBytes: this.#budget.usedBytes,
     }
   }
 
@@ -192,11 +190,13 @@ export class Producer {
   }
 
   #topic(name: string): TopicLanes {
+    if (this.#latestTopic !== null && this.#latestTopic.name === name) return this.#latestTopic
     let topic = this.#topics.get(name)
     if (topic === undefined) {
       topic = new TopicLanes(name, this.#world)
       this.#topics.set(name, topic)
     }
+    this.#latestTopic = topic
     return topic
   }
 
@@ -224,7 +224,7 @@ export class Producer {
   }
 
   #settled(batch: PendingBatch, error: NaruError | null): void {
-    this.#bufferedBytes -= batch.costBytes
+    this.#budget.usedBytes -= batch.costBytes
     if (error === null) {
       this.#recordsKept += batch.recordCount
       this.#bytesKept += batch.bytes.length
@@ -233,7 +233,7 @@ export class Producer {
       this.#recordsFailed += batch.recordCount
       this.#failed(batch, error)
     }
-    if (this.#world.hasRoom) for (const topic of this.#topics.values()) topic.resume()
+    if (this.#budget.hasRoom) for (const topic of this.#topics.values()) topic.resume()
   }
 
   #failed({ topic, partition, recordCount, hasUnwatched }: PendingBatch, error: NaruError): void {

@@ -6,6 +6,7 @@ import { Deque } from '../core/base/index.ts'
 import { slotOfKey, SlotTable } from '../core/record/index.ts'
 import { Backoff, sleep } from './backoff.ts'
 import { type Answer, answerOf } from './brokers.ts'
+import type { Budget } from './budget.ts'
 import { type Identity, Lane, type LaneWorld } from './lane.ts'
 import { NaruError } from './naru-error.ts'
 import type { PendingBatch } from './pending-batch.ts'
@@ -14,13 +15,11 @@ import { withinMs } from './within.ts'
 
 export interface TopicWorld extends LaneWorld {
   readonly encoder: RecordEncoder
-  readonly hasRoom: boolean
+  readonly budget: Budget
   readonly createsTopics: boolean
   /** How long the partitions of a topic are believed. */
   readonly metadataMs: number
   identity(): Promise<Identity | null>
-  /** Counted in the buffer. */
-  took(bytes: number): void
 }
 
 /** A record that waits for its turn. */
@@ -70,6 +69,8 @@ interface Route {
 export class TopicLanes {
   readonly name: string
   readonly #world: TopicWorld
+  readonly #budget: Budget
+  readonly #encoder: RecordEncoder
   readonly #lanes = new Map<number, Lane>()
   /** Of a topic that was, with batches to be settled. */
   #forgotten: readonly Lane[] = []
@@ -84,6 +85,8 @@ export class TopicLanes {
   constructor(name: string, world: TopicWorld) {
     this.name = name
     this.#world = world
+    this.#budget = world.budget
+    this.#encoder = world.encoder
   }
 
   get batches(): readonly PendingBatch[] {
@@ -101,7 +104,7 @@ export class TopicLanes {
 
   /** Null: it would have to wait. Throws where the record is not valid. */
   take(record: ProducerRecord): PendingBatch | null {
-    if (this.#route === null || this.#waiting.count > 0 || !this.#world.hasRoom) return null
+    if (this.#route === null || this.#waiting.count > 0 || !this.#budget.hasRoom) return null
     return this.#place(record, this.#route)
   }
 
@@ -113,7 +116,7 @@ export class TopicLanes {
 
   /** There may be room. */
   resume(): void {
-    while (this.#route !== null && this.#waiting.count > 0 && this.#world.hasRoom) {
+    while (this.#route !== null && this.#waiting.count > 0 && this.#budget.hasRoom) {
       const waiting = this.#waiting.shift()!
       try {
         waiting.placed(this.#place(waiting.record, this.#route))
@@ -154,7 +157,7 @@ export class TopicLanes {
   }
 
   #place(record: ProducerRecord, route: Route): PendingBatch {
-    const spans = this.#world.encoder.encode(record)
+    const spans = this.#encoder.encode(record)
     const nowMs = Date.now()
     const { partition } = record
     let lane: Lane
@@ -169,7 +172,7 @@ export class TopicLanes {
     const costBytes = spans.payloadBytes + RECORD_COST_BYTES
     const batch = lane.add(spans, nowMs)
     batch.costBytes += costBytes
-    this.#world.took(costBytes)
+    this.#budget.usedBytes += costBytes
     if (nowMs - route.loadedAtMs > this.#world.metadataMs && !this.#isLoading) void this.#load()
     return batch
   }
