@@ -38,11 +38,18 @@ const STATIC: readonly Step[] = [
   },
   { name: 'floors', command: script('floors.ts') },
   { name: 'unused code', command: [tool('knip')] },
-  { name: 'openapi is what the shapes emit', command: script('openapi.ts', '--check') },
+  { name: 'openapi and asyncapi are what the shapes emit', command: script('openapi.ts', '--check') },
   { name: 'the client is what openapi generates', command: script('client.ts', '--check') },
   {
-    name: 'openapi lint',
-    command: [tool('redocly'), 'lint', 'openapi/openapi.json', '--config', 'openapi/redocly.yaml'],
+    name: 'openapi and asyncapi lint',
+    command: [
+      tool('redocly'),
+      'lint',
+      'openapi/openapi.json',
+      'openapi/asyncapi.json',
+      '--config',
+      'openapi/redocly.yaml',
+    ],
     env: { REDOCLY_TELEMETRY: 'off', REDOCLY_SUPPRESS_UPDATE_NOTICE: 'true' },
   },
 ]

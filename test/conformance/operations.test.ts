@@ -31,6 +31,15 @@ forEachTarget((target) => {
     expect((await call(target(), 'POST', '/v1/producers')).json['producerEpoch']).toBe(0)
   })
 
+  test('what is pushed is documented as committed: every op, every event', async () => {
+    const { text } = await get(target(), '/asyncapi.json')
+    expect(text).toBe(await Bun.file(`${import.meta.dir}/../../openapi/asyncapi.json`).text())
+    const { channels } = JSON.parse(text) as { channels: Record<string, { messages: object }> }
+    expect(Object.keys(channels['said']!.messages)).toContain('subscribe')
+    expect(Object.keys(channels['heard']!.messages)).toContain('records')
+    expect(Object.keys(channels['topicEvents']!.messages)).toContain('reset')
+  })
+
   test('the document is the committed one, and every operation of it is there', async () => {
     const { text } = await get(target(), '/openapi.json')
     expect(text).toBe(await Bun.file(`${import.meta.dir}/../../openapi/openapi.json`).text())

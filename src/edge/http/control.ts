@@ -6,6 +6,7 @@ import { isPage, pageAnswer, pagePaths } from '../console/index.ts'
 import { Problem } from '../wire/index.ts'
 import { pathStart } from './address.ts'
 import { bodyAnswer, problemAnswer } from './answer.ts'
+import { asyncApiText } from './asyncapi.ts'
 import { type Bodies, declaredBytes } from './body.ts'
 import type { HeaderBag } from './call.ts'
 import { controlOperations } from './control-operations.ts'
@@ -15,18 +16,23 @@ import { openApiText } from './openapi.ts'
 import { Query } from './query.ts'
 import type { ControlPath, Method, Operation } from './table.ts'
 
-const OPENAPI_PATH = '/openapi.json'
+const DOCUMENTS: Readonly<Record<string, () => string>> = {
+  '/openapi.json': openApiText,
+  '/asyncapi.json': asyncApiText,
+}
 const encoder = new TextEncoder()
 const patterns = controlOperations.map(({ method, path }) => ({ method, pattern: patternOf(path) }))
 
 export function createControl(path: ControlPath, bodies: Bodies): OpenAPIHono {
   const app = new OpenAPIHono({ getPath: (request) => pathOf(request.url) })
-  let document: Uint8Array | null = null
-  app.get(OPENAPI_PATH, (c) => {
-    if (c.req.method === 'HEAD') return notFound(c.req.raw)
-    document ??= encoder.encode(openApiText())
-    return bodyAnswer(document, 'application/json')
-  })
+  for (const [address, text] of Object.entries(DOCUMENTS)) {
+    let document: Uint8Array | null = null
+    app.get(address, (c) => {
+      if (c.req.method === 'HEAD') return notFound(c.req.raw)
+      document ??= encoder.encode(text())
+      return bodyAnswer(document, 'application/json')
+    })
+  }
   for (const page of pagePaths) {
     app.get(page, (c) => {
       if (c.req.method === 'HEAD') return notFound(c.req.raw)
@@ -104,7 +110,7 @@ export function methodNotAllowed(method: string, allowed: readonly string[]): Re
 }
 
 function allowedOn(path: string): Method[] {
-  if (path === OPENAPI_PATH || isPage(path)) return ['GET']
+  if (Object.hasOwn(DOCUMENTS, path) || isPage(path)) return ['GET']
   return patterns.filter(({ pattern }) => pattern.test(path)).map(({ method }) => method)
 }
 

@@ -6,7 +6,6 @@ const LATER: readonly RegExp[] = [
   /^\/v1\/(?:tickets|transactions|schedules|reassignments|keys|access|brokers)(?:\/|$)/,
   /^\/v1\/topics\/[^/]+\/(?:queues|scheduled)(?:\/|$)/,
   /^\/v1\/topics\/[^/]+\/partitions\/[^/]+\/retire$/,
-  /^\/asyncapi\.json$/,
 ]
 
 export function isLater(path: string): boolean {

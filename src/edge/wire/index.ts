@@ -9,7 +9,7 @@ export { Problem } from './problem.ts'
 export { problemOf, problemOfFault } from './refusal.ts'
 export { ClusterShape, HealthShape, LimitsShape, type LimitsView, limitsView, ReadyShape } from './operations.ts'
 export { ProblemShape } from './problem-shape.ts'
-export { EventShape } from './push-messages.ts'
+export { EventShape, ServerMessageShape } from './push-messages.ts'
 export {
   FetchedShape,
   ProduceBodyShape,
@@ -34,7 +34,7 @@ export {
   TextLines,
   timestampFault,
 } from './records-in.ts'
-export { type ClientOp, type ProduceOp, readOp, type RefusedOp, type SubscribeOp } from './push-ops.ts'
+export { type ClientOp, ClientOpShape, type ProduceOp, readOp, type RefusedOp, type SubscribeOp } from './push-ops.ts'
 export { RecordsWriter, type WriteOptions } from './records-out.ts'
 export { requestKeyOf } from './request-key.ts'
 export { cursorOf } from './session-cursor.ts'

@@ -65,7 +65,7 @@ const CommitOp = z
 const UnsubscribeOp = z.strictObject({ op: z.literal('unsubscribe'), id: Id, sub: Id })
 const PingOp = z.strictObject({ op: z.literal('ping'), id: Id })
 
-const ClientOpShape = z
+export const ClientOpShape = z
   .discriminatedUnion('op', [HelloOp, SubscribeOp, CreditOp, ProduceOp, CommitOp, UnsubscribeOp, PingOp])
   .openapi('ClientOp')
 
