@@ -28,7 +28,7 @@ afterAll(async () => {
 
 async function example(): Promise<string> {
   const readme = await Bun.file(join(ROOT, 'src/client/README.md')).text()
-  const [, code] = /<!-- example -->\n```js\n([\s\S]*?)```/.exec(readme)!
+  const [, code] = /<!-- example -->\s+```js\n([\s\S]*?)```/.exec(readme)!
   return code!.replace('http://localhost:7070', broker.url)
 }
 
