@@ -1,6 +1,7 @@
 // The members a record may have on the way in, and what to say of one it may not.
 
 import { bodyFault, type BodyFault, pointerStep } from './body-fault.ts'
+import { nearestName } from './nearest-name.ts'
 
 /** Numbers by which a reader notes what it has seen. */
 export const Field = {
@@ -33,36 +34,7 @@ export function unknownFieldFault(name: string): BodyFault {
   if (SET_BY_BROKER.has(name)) {
     return bodyFault('invalid', pointer, `${name} is not the sender's to set: leave it out`)
   }
-  const near = nearestField(name)
+  const near = nearestName(name, FIELD_NAMES)
   const hint = near === null ? `a record has ${FIELD_NAMES.join(', ')}` : `did you mean ${near}?`
   return bodyFault('invalid', pointer, `unknown field: ${hint}`)
-}
-
-function nearestField(name: string): string | null {
-  const plain = name.replaceAll(/[_-]/g, '').toLowerCase()
-  let nearest: string | null = null
-  let nearestEdits = 3
-  for (const field of FIELD_NAMES) {
-    const edits = editDistance(plain, field.toLowerCase())
-    if (edits < nearestEdits && edits < field.length - 1) {
-      nearest = field
-      nearestEdits = edits
-    }
-  }
-  return nearest
-}
-
-/** Insertions, deletions and replacements between two short words. */
-function editDistance(a: string, b: string): number {
-  if (a.length > 32) return a.length
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(replaced, row[j]! + 1, next[j - 1]! + 1))
-    }
-    row = next
-  }
-  return row[b.length]!
 }
