@@ -91,6 +91,12 @@ async function openFollow(context: BrowserContext, by: 'WebSocket' | 'EventSourc
   return page
 }
 
+/** The page at /, watching: it begins a few records back, so what is produced before then may be behind its beginning. */
+async function openWatching(page: Page, topic: Topic): Promise<void> {
+  await page.goto(`${origin}/#/${topic.name}`)
+  await page.getByText('live', { exact: true }).waitFor()
+}
+
 const seenBy = (page: Page): Promise<Seen[]> => page.evaluate<Seen[]>('seen')
 
 /** In the page at /, the oldest first. */
@@ -206,7 +212,7 @@ describe('subscribing', () => {
       openFollow(context, 'EventSource', topic),
       context.newPage(),
     ])
-    await own.goto(`${origin}/#/${topic.name}`)
+    await openWatching(own, topic)
     const expectEverywhere = async () => {
       await Promise.all([
         expectAll(topic, () => seenBy(socket)),
@@ -267,7 +273,7 @@ describe('subscribing', () => {
       const topic = await Topic.create('six-pages', 2)
       const context = await contextOf()
       const tabs = await Promise.all(Array.from({ length: 6 }, () => context.newPage()))
-      await Promise.all(tabs.map((page) => page.goto(`${origin}/#/${topic.name}`)))
+      await Promise.all(tabs.map((page) => openWatching(page, topic)))
       await topic.produce(30)
       for (const page of tabs) {
         await page.getByLabel('Value').fill(String(topic.count++))
