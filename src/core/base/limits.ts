@@ -40,6 +40,8 @@ export const FETCH_PARTITIONS_MAX = 400
 /** Either way over a socket: the largest record as JSON fits, and one slow reader holds no more than one. */
 export const SOCKET_FRAME_BYTES_MAX = 2 * MIB
 export const SOCKET_SUBSCRIPTIONS_MAX = 100
+/** Kept for all connections that do not take what they were pushed; beyond, the slowest are closed. */
+export const PUSH_BUFFERED_BYTES_MAX = 256 * MIB
 /** Produced over one socket and not answered yet; beyond, it is not read from. */
 export const SOCKET_PRODUCE_BYTES_MAX = 8 * MIB
 /** Of what a client names its requests and subscriptions; each frame carries it. */

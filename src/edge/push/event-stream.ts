@@ -3,7 +3,7 @@
 
 import { Problem } from '../wire/index.ts'
 import { drainEvent, positionEvent, problemEvent, resetEvent, retryEvent } from './messages.ts'
-import type { Stalled } from './pulse.ts'
+import type { SlowReader } from './slow-readers.ts'
 import type { Outlet, Subscription } from './subscription.ts'
 import type { Reset } from './unit-reader.ts'
 import type { Unit } from './unit.ts'
@@ -12,7 +12,7 @@ import type { PushWorld } from './world.ts'
 /** Browsers come back spread over as much again. */
 const RETRY_MS = 1_000
 
-export class EventStream implements Outlet, Stalled {
+export class EventStream implements Outlet, SlowReader {
   readonly readable: ReadableStream<Uint8Array>
   readonly #world: PushWorld
   readonly #onEnd: () => void
@@ -58,7 +58,11 @@ export class EventStream implements Outlet, Stalled {
   }
 
   lookAgain(nowMs: number): void {
-    if (nowMs - this.#stalledAtMs < this.#world.slowMs || this.#hasEnded) return
+    if (nowMs - this.#stalledAtMs >= this.#world.slowMs) this.letGo()
+  }
+
+  letGo(): void {
+    if (this.#hasEnded) return
     // What it has not read is dropped: it reads that again when it comes back.
     this.#controller.error(new Error('the reader is too slow'))
     this.#end()
@@ -100,13 +104,13 @@ export class EventStream implements Outlet, Stalled {
     if (this.#isStalled || (this.#controller.desiredSize ?? 0) > 0) return
     this.#isStalled = true
     this.#stalledAtMs = this.#world.monotonicMs()
-    this.#world.pulse.addStalled(this)
+    this.#world.slow.add(this, event.length)
   }
 
   #drained(): void {
     if (!this.#isStalled || (this.#controller.desiredSize ?? 0) <= 0) return
     this.#isStalled = false
-    this.#world.pulse.deleteStalled(this)
+    this.#world.slow.delete(this)
     this.#subscription?.resume()
   }
 
@@ -119,7 +123,7 @@ export class EventStream implements Outlet, Stalled {
   #end(): void {
     if (this.#hasEnded) return
     this.#hasEnded = true
-    this.#world.pulse.deleteStalled(this)
+    this.#world.slow.delete(this)
     if (this.#subscription !== null) {
       this.#world.pulse.delete(this.#subscription)
       this.#subscription.close()

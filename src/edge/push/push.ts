@@ -10,6 +10,7 @@ import { Feeds } from './feeds.ts'
 import { Flushes } from './flushes.ts'
 import { openPush, type PushRequest, subscriptionOn } from './opening.ts'
 import { Pulse } from './pulse.ts'
+import { SlowReaders } from './slow-readers.ts'
 import { PushSocket } from './socket.ts'
 import { Drafts } from './unit-reader.ts'
 import { subprotocolOf } from './upgrade.ts'
@@ -66,12 +67,14 @@ export class Push {
     const { broker, clock, meter, nodeId, slowMs, heartbeatMs } = options
     this.#options = options
     const turn = (): Promise<void> => new Promise((resolve) => clock.nextTurn(resolve))
+    const slow = new SlowReaders(limits.PUSH_BUFFERED_BYTES_MAX)
     this.#world = {
       broker,
       nodeId,
       drafts: new Drafts(new RecordsWriter(broker.codec), limits.SOCKET_FRAME_BYTES_MAX - FRAME_MARGIN_BYTES),
       feeds: new Feeds(turn),
-      pulse: new Pulse(clock, heartbeatMs),
+      pulse: new Pulse(clock, heartbeatMs, slow),
+      slow,
       flushes: new Flushes(),
       heartbeatMs,
       slowMs,
@@ -82,6 +85,8 @@ export class Push {
     this.websocket = this.#handler(options.idleS)
     meter.gauge('naru_push_sockets', 'WebSockets open', () => this.#sockets.size)
     meter.gauge('naru_push_streams', 'Event streams open', () => this.#streams.size)
+    meter.gauge('naru_push_slow_readers', 'Connections that do not take what they were sent', () => slow.count)
+    meter.gauge('naru_push_slow_bytes', 'What is kept for them', () => slow.bytes)
     meter.gauge('naru_push_subscriptions', 'Subscriptions over WebSockets', () => this.#subscriptionCount())
   }
 
@@ -106,6 +111,7 @@ export class Push {
     }
     const stream: EventStream = new EventStream(this.#world, () => this.#ended(stream))
     this.#streams.add(stream)
+    this.#world.pulse.start()
     const subscription = subscriptionOn(this.#world, stream, { name: '', credit: null }, asked, opened)
     stream.start(subscription, cursorOf(opened.session), opened.resets)
     return streamOf(stream)
@@ -141,6 +147,7 @@ export class Push {
       open: (raw) => {
         raw.data.socket = new PushSocket(this.#world, raw)
         this.#sockets.add(raw.data.socket)
+        this.#world.pulse.start()
       },
       message: (raw, message) => raw.data.socket!.message(typeof message === 'string' ? message : null),
       drain: (raw) => raw.data.socket!.drained(),
@@ -168,12 +175,18 @@ export class Push {
   #closed(socket: PushSocket): void {
     socket.closed()
     this.#sockets.delete(socket)
-    if (this.#isEmpty) this.#onEmpty?.()
+    this.#restIfEmpty()
   }
 
   #ended(stream: EventStream): void {
     this.#streams.delete(stream)
-    if (this.#isEmpty) this.#onEmpty?.()
+    this.#restIfEmpty()
+  }
+
+  #restIfEmpty(): void {
+    if (!this.#isEmpty) return
+    this.#world.pulse.stop()
+    this.#onEmpty?.()
   }
 
   #subscriptionCount(): number {

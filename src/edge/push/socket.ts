@@ -30,7 +30,7 @@ import {
 } from './messages.ts'
 import { openPush, type PushRequest, subscriptionOn } from './opening.ts'
 import { Outbox, type RawSocket } from './outbox.ts'
-import type { Stalled } from './pulse.ts'
+import type { SlowReader } from './slow-readers.ts'
 import { produceOver } from './socket-produce.ts'
 import type { Outlet, Subscription } from './subscription.ts'
 import type { Reset } from './unit-reader.ts'
@@ -45,7 +45,7 @@ const DRAINED_BYTES = 64 * 1024
 const UNREAD_BYTES_MAX = 1024 * 1024
 const EARLIEST: FetchStart = { kind: 'earliest' }
 
-export class PushSocket implements Outlet, Stalled {
+export class PushSocket implements Outlet, SlowReader {
   readonly #world: PushWorld
   readonly #raw: RawSocket
   readonly #outbox: Outbox
@@ -69,7 +69,7 @@ export class PushSocket implements Outlet, Stalled {
       raw,
       world.flushes,
       () => this.#onStalled(),
-      () => this.#close(CloseCode.slow, 'more than the buffer of a slow reader holds'),
+      () => this.letGo(),
     )
     this.#send(welcomeMessage(world.nodeId, limits.SOCKET_FRAME_BYTES_MAX, world.heartbeatMs))
   }
@@ -100,7 +100,7 @@ export class PushSocket implements Outlet, Stalled {
   drained(): void {
     if (this.#isClosed || !this.#outbox.isStalled || this.#raw.getBufferedAmount() > DRAINED_BYTES) return
     this.#outbox.isStalled = false
-    this.#world.pulse.deleteStalled(this)
+    this.#world.slow.delete(this)
     this.#mindReading()
     for (const subscription of this.#subscriptions.values()) subscription.resume()
   }
@@ -110,7 +110,7 @@ export class PushSocket implements Outlet, Stalled {
     if (this.#isClosed) return
     this.#isClosed = true
     this.#outbox.clear()
-    this.#world.pulse.deleteStalled(this)
+    this.#world.slow.delete(this)
     for (const subscription of this.#subscriptions.values()) this.#drop(subscription)
     this.#subscriptions.clear()
   }
@@ -132,8 +132,12 @@ export class PushSocket implements Outlet, Stalled {
       this.#stalledAtMs = nowMs
       this.#stalledBytes = buffered
     } else if (nowMs - this.#stalledAtMs >= this.#world.slowMs) {
-      this.#close(CloseCode.slow, 'too slow: resume from the last cursor')
+      this.letGo()
     }
+  }
+
+  letGo(): void {
+    this.#close(CloseCode.slow, 'too slow: resume from the last cursor')
   }
 
   // --- what is pushed --------------------------------------------------------------------------------------------------
@@ -297,7 +301,7 @@ export class PushSocket implements Outlet, Stalled {
   #onStalled(): void {
     this.#stalledAtMs = this.#world.monotonicMs()
     this.#stalledBytes = this.#raw.getBufferedAmount()
-    this.#world.pulse.addStalled(this)
+    this.#world.slow.add(this, this.#stalledBytes)
   }
 
   #send(text: string): void {

@@ -4,6 +4,7 @@ import type { Broker } from '../../core/broker/index.ts'
 import type { Feeds } from './feeds.ts'
 import type { Flushes } from './flushes.ts'
 import type { Pulse } from './pulse.ts'
+import type { SlowReaders } from './slow-readers.ts'
 import type { Drafts } from './unit-reader.ts'
 
 export interface PushWorld {
@@ -12,6 +13,7 @@ export interface PushWorld {
   readonly drafts: Drafts
   readonly feeds: Feeds
   readonly pulse: Pulse
+  readonly slow: SlowReaders
   readonly flushes: Flushes
   readonly heartbeatMs: number
   /** How long a connection may take nothing of what it was given. */
