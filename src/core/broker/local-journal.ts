@@ -6,6 +6,7 @@
 
 import { assert } from '../base/index.ts'
 import { type Damage, Log, type LogConfig, type LogListener, type LogWorld } from '../log/index.ts'
+import type { DiskFile } from '../ports/index.ts'
 import type { Journal, JournalAppended, JournalListener, JournalRefusal } from '../machine/index.ts'
 import {
   BatchAttribute,
@@ -134,13 +135,14 @@ export class LocalJournal implements Journal, LogListener {
     const { disk, clock, commits } = this.#world
     const path = `${this.#folder}/${String(nextOffset).padStart(20, '0')}.snapshot`
     const beside = `${path}.new`
-    const file = disk.open(beside, 'create')
+    let file: DiskFile | null = null
     try {
+      file = disk.open(beside, 'create')
       file.truncate(0)
       let position = 0
       let some: Uint8Array[] = []
       const put = (batch: Uint8Array): void => {
-        file.write(batch, position)
+        file!.write(batch, position)
         position += batch.length
       }
       for (const record of records) {
@@ -153,7 +155,7 @@ export class LocalJournal implements Journal, LogListener {
       if (some.length > 0) put(this.#batchOf(some, 0, 0))
       put(this.#batchOf([], BatchAttribute.control, 0))
     } catch (error) {
-      file.close()
+      file?.close()
       disk.remove(beside)
       if (isNoSpace(error)) return 'disk-full'
       throw error
