@@ -34,9 +34,12 @@ const FLOORS: readonly Floor[] = [
   {
     'core/cluster': { enters: MACHINE },
     'core/partition': { enters: ['core/log', 'core/record', ...GROUND] },
+    'core/group': { enters: MACHINE },
   },
   {
-    'core/broker': { enters: ['core/cluster', 'core/partition', 'core/machine', 'core/log', 'core/record', ...GROUND] },
+    'core/broker': {
+      enters: ['core/cluster', 'core/partition', 'core/group', 'core/machine', 'core/log', 'core/record', ...GROUND],
+    },
   },
   {
     'edge/config': { enters: ['core/base', 'core/cluster'], packages: ['zod'] },

@@ -63,3 +63,25 @@ export const PRODUCER_BATCHES_KEPT = 5
 export const PRODUCER_GAP_WAIT_MS = 500
 /** Slots that keys hash to; a power of two, so that growth moves few keys and a table of u16 holds it. */
 export const SLOTS = 16_384
+export const GROUPS_MAX = 5_000
+export const GROUP_MEMBERS_MAX = 1_000
+/** Names a member subscribes to. */
+export const GROUP_TOPICS_MAX = 64
+/** A member that gives no sign of life for its session is removed. Below the least, one slow answer would look like death. */
+export const GROUP_SESSION_MS_MIN = 6_000
+export const GROUP_SESSION_MS_DEFAULT = 45_000
+export const GROUP_SESSION_MS_MAX = 300_000
+export const GROUP_HEARTBEAT_MS = 5_000
+/** One that is alive but neither polls nor commits for so long is removed. */
+export const GROUP_POLL_MS_MIN = 6_000
+export const GROUP_POLL_MS_DEFAULT = 300_000
+export const GROUP_POLL_MS_MAX = 86_400_000
+/** One that has not dropped what it was asked to drop by then is removed. */
+export const GROUP_REBALANCE_MS_MIN = 1_000
+export const GROUP_REBALANCE_MS_DEFAULT = 60_000
+export const GROUP_REBALANCE_MS_MAX = 3_600_000
+/** In one commit: with the largest names and metadata they fit one batch. */
+export const COMMIT_OFFSETS_MAX = 2_000
+export const COMMIT_METADATA_BYTES_MAX = 4 * KIB
+/** Of all offsets in one commit. */
+export const COMMIT_METADATA_BYTES_TOTAL_MAX = 256 * KIB
