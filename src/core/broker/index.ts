@@ -8,3 +8,17 @@ export type { Replica } from './replicas.ts'
 export { TopicRoute } from './routing.ts'
 export { StartRefused } from './start-refused.ts'
 export type { Wake } from './waiting.ts'
+export type {
+  CommitAsk,
+  CoordinatorRefusal,
+  DescribedGroup,
+  GroupPlace,
+  GroupsRefusal,
+  GroupSummary,
+  MemberAsk,
+  ResetAsk,
+  ResetPlace,
+  ResetTo,
+  Standing,
+} from './groups/asks.ts'
+export type { GroupsFacade, MemberPoll, Parking } from './groups/facade.ts'
