@@ -7,7 +7,7 @@
 import { assert } from '../base/index.ts'
 import { type Damage, Log, type LogConfig, type LogListener, type LogWorld } from '../log/index.ts'
 import type { DiskFile } from '../ports/index.ts'
-import type { Journal, JournalAppended, JournalListener, JournalRefusal } from '../machine/index.ts'
+import type { Journal, JournalAppended, JournalListener, JournalRefusal, StoredRecord } from '../machine/index.ts'
 import {
   BatchAttribute,
   BatchBuilder,
@@ -74,7 +74,7 @@ export class LocalJournal implements Journal, LogListener {
     this.#listener = listener
   }
 
-  append(records: readonly Uint8Array[]): JournalAppended | JournalRefusal {
+  append(records: readonly StoredRecord[]): JournalAppended | JournalRefusal {
     const baseOffset = this.#log.endOffset
     this.#log.append(this.#batchOf(records, 0, baseOffset))
     return { kind: 'appended', baseOffset }
@@ -88,7 +88,7 @@ export class LocalJournal implements Journal, LogListener {
     this.#listener?.onLost(from, 'none')
   }
 
-  async read(from: number, upTo: number, visit: (record: Uint8Array, offset: number) => void): Promise<void> {
+  async read(from: number, upTo: number, visit: (record: StoredRecord, offset: number) => void): Promise<void> {
     const reader = new RecordReader()
     let reached = from
     await this.#log.scan(from, upTo, (bytes, at) => {
@@ -98,7 +98,7 @@ export class LocalJournal implements Journal, LogListener {
       assert(reader.open(bytes, at, this.#world.codec), 'a checked batch can be read')
       for (let record = reader.next(); record !== null; record = reader.next()) {
         if (record.offset >= from && record.offset < upTo) {
-          visit(record.value.slice(record.valueStart, record.valueEnd), record.offset)
+          visit(storedOf(record), record.offset)
         }
       }
     })
@@ -106,7 +106,7 @@ export class LocalJournal implements Journal, LogListener {
   }
 
   /** The newest snapshot that is whole; a damaged one is reported and the one before it taken. */
-  async readSnapshot(visit: (record: Uint8Array) => void): Promise<number> {
+  async readSnapshot(visit: (record: StoredRecord) => void): Promise<number> {
     for (const { name, nextOffset } of this.#snapshots().reverse()) {
       const records = this.#recordsOf(`${this.#folder}/${name}`)
       if (records === null) {
@@ -125,13 +125,13 @@ export class LocalJournal implements Journal, LogListener {
     return 0
   }
 
-  saveSnapshot(nextOffset: number, records: Iterable<Uint8Array>): Promise<'saved' | 'disk-full'> {
+  saveSnapshot(nextOffset: number, records: Iterable<StoredRecord>): Promise<'saved' | 'disk-full'> {
     const saving = this.#save(nextOffset, records)
     this.#saving = saving.catch(() => {})
     return saving
   }
 
-  async #save(nextOffset: number, records: Iterable<Uint8Array>): Promise<'saved' | 'disk-full'> {
+  async #save(nextOffset: number, records: Iterable<StoredRecord>): Promise<'saved' | 'disk-full'> {
     const { disk, clock, commits } = this.#world
     const path = `${this.#folder}/${String(nextOffset).padStart(20, '0')}.snapshot`
     const beside = `${path}.new`
@@ -140,7 +140,7 @@ export class LocalJournal implements Journal, LogListener {
       file = disk.open(beside, 'create')
       file.truncate(0)
       let position = 0
-      let some: Uint8Array[] = []
+      let some: StoredRecord[] = []
       const put = (batch: Uint8Array): void => {
         file!.write(batch, position)
         position += batch.length
@@ -189,16 +189,17 @@ export class LocalJournal implements Journal, LogListener {
   }
 
   /** One batch of the records; a control batch holds one empty record. */
-  #batchOf(records: readonly Uint8Array[], attributes: number, baseOffset: number): Uint8Array {
+  #batchOf(records: readonly StoredRecord[], attributes: number, baseOffset: number): Uint8Array {
     const { clock, codec } = this.#world
     const now = Math.max(clock.now(), this.#log.appendedAtMax)
     const spans = this.#spans
     spans.clear()
     if (attributes === 0) spans.attributes = RecordAttribute.json
-    for (const record of records.length > 0 ? records : [EMPTY]) {
-      spans.value = record
+    for (const { key, value } of records.length > 0 ? records : [EMPTY]) {
+      assert(key === null && value !== null, 'what a snapshot stands for needs no keys')
+      spans.value = value
       spans.valueStart = 0
-      spans.valueEnd = record.length
+      spans.valueEnd = value.length
       assert(this.#builder.add(spans, now), 'a decision fits one batch')
     }
     const batch = this.#builder.finish({ attributes })
@@ -216,27 +217,31 @@ export class LocalJournal implements Journal, LogListener {
   }
 
   /** Null when the file is not a whole snapshot. */
-  #recordsOf(path: string): Uint8Array[] | null {
+  #recordsOf(path: string): StoredRecord[] | null {
     const { disk, codec } = this.#world
     const file = disk.open(path, 'read')
     const bytes = new Uint8Array(file.size())
     const read = file.read(bytes, 0)
     file.close()
-    const records: Uint8Array[] = []
+    const records: StoredRecord[] = []
     const reader = new RecordReader()
     for (let at = 0; at < read; at += batchBytesOf(bytes, at)) {
       if (storedFault(bytes, at, read, codec) !== null) return null
       if (isControl(bytes, at)) return at + batchBytesOf(bytes, at) === read ? records : null
       if (!reader.open(bytes, at, codec)) return null
       for (let record = reader.next(); record !== null; record = reader.next()) {
-        records.push(record.value.slice(record.valueStart, record.valueEnd))
+        records.push(storedOf(record))
       }
     }
     return null
   }
 }
 
-const EMPTY = new Uint8Array(0)
+const EMPTY: StoredRecord = { key: null, value: new Uint8Array(0) }
+
+function storedOf({ value, valueStart, valueEnd }: RecordSpans): StoredRecord {
+  return { key: null, value: value.slice(valueStart, valueEnd) }
+}
 
 /** A log wants its listener when it opens; who that is changes once the epoch is marked. */
 class ListenerRelay implements LogListener {

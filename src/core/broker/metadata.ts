@@ -15,7 +15,7 @@ import {
   type TopicDefaults,
 } from '../cluster/index.ts'
 import type { LogWorld } from '../log/index.ts'
-import { Runtime } from '../machine/index.ts'
+import { Runtime, unkeyed } from '../machine/index.ts'
 import type { Random } from '../ports/index.ts'
 import { LocalJournal } from './local-journal.ts'
 
@@ -62,7 +62,7 @@ export class Metadata {
             return topicIdOf(idBytes)
           },
         }),
-      records: clusterRecords,
+      records: unkeyed(clusterRecords),
       journal,
       clock: world.clock,
       snapshotBytes,

@@ -1,7 +1,10 @@
 // Where a machine's records are kept, in order, and what becomes of them. One port, two ways to fill it: a log of this
 // broker alone, or a log that a quorum agrees on. Either way a batch is first appended, then committed, or lost.
 //
+// A record is a key and a value, either of which may be missing; what a key means is the machine's and the log's affair.
 // The listener is called from the event loop, never from inside `append`.
+
+import type { StoredRecord } from './machine.ts'
 
 export interface Journal {
   /** The offset the next record gets. */
@@ -10,16 +13,16 @@ export interface Journal {
   readonly committedEnd: number
   listen(listener: JournalListener): void
   /** Appends the records as one batch, or not at all. */
-  append(records: readonly Uint8Array[]): JournalAppended | JournalRefusal
+  append(records: readonly StoredRecord[]): JournalAppended | JournalRefusal
   /** Visits the records of the newest snapshot; resolves to the offset it stands for, 0 when there is none. */
-  readSnapshot(visit: (record: Uint8Array) => void): Promise<number>
+  readSnapshot(visit: (record: StoredRecord) => void): Promise<number>
   /** Visits records in order, from `from` up to but not `upTo`, committed or not. Rejects when some of them are gone. */
-  read(from: number, upTo: number, visit: (record: Uint8Array, offset: number) => void): Promise<void>
+  read(from: number, upTo: number, visit: (record: StoredRecord, offset: number) => void): Promise<void>
   /**
    * Keeps a snapshot of everything below `nextOffset`, which is committed; once it is durable, older snapshots and the log
    * below may go. The records are drawn over many turns. 'disk-full': nothing changed.
    */
-  saveSnapshot(nextOffset: number, records: Iterable<Uint8Array>): Promise<'saved' | 'disk-full'>
+  saveSnapshot(nextOffset: number, records: Iterable<StoredRecord>): Promise<'saved' | 'disk-full'>
 }
 
 export interface JournalAppended {

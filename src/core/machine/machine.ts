@@ -4,7 +4,7 @@
 
 export interface Machine<Command, Rec, Reply, View> {
   /** Reads only. The records of one decision become one batch: kept wholly or not at all. */
-  decide(command: Command, now: number): Decision<Rec, Reply>
+  decide(command: Command, now: number): Decision<Rec, Reply, Command>
   /** The only writer. Tells which timers the record sets or clears. */
   apply(record: Rec, offset: number): readonly TimerChange<Command>[]
   /** A picture of the present that later records do not change. */
@@ -13,9 +13,11 @@ export interface Machine<Command, Rec, Reply, View> {
   snapshot(): Iterable<Rec>
 }
 
-export interface Decision<Rec, Reply> {
+export interface Decision<Rec, Reply, Command = never> {
   readonly records: readonly Rec[]
   readonly reply: Reply
+  /** Changed without a record: a session goes on and nothing is written. Set behind those of the records. */
+  readonly timers?: readonly TimerChange<Command>[]
 }
 
 /**
@@ -28,11 +30,36 @@ export type TimerChange<Command> =
 
 export const NO_TIMERS: readonly never[] = []
 
-/** How a machine's records are kept: one object, encoded on its own. */
+/**
+ * A record as it is kept. In a journal that keeps the latest of each key only, a record says all that is so of its key, and
+ * one without a value that nothing is any more; so order between keys carries no meaning.
+ */
+export interface StoredRecord {
+  readonly key: Uint8Array | null
+  readonly value: Uint8Array | null
+}
+
+/** How a machine's records are kept: each encoded on its own. */
 export interface RecordCodec<Rec> {
-  encode(record: Rec): Uint8Array
+  encode(record: Rec): StoredRecord
   /** Throws `UnreadableRecord` for what this version does not know. */
-  decode(bytes: Uint8Array): Rec
+  decode(stored: StoredRecord): Rec
+}
+
+export interface ValueCodec<Rec> {
+  encode(record: Rec): Uint8Array
+  decode(value: Uint8Array): Rec
+}
+
+/** For a journal that keeps every record, or a snapshot in their place: nothing has a key. */
+export function unkeyed<Rec>(values: ValueCodec<Rec>): RecordCodec<Rec> {
+  return {
+    encode: (record) => ({ key: null, value: values.encode(record) }),
+    decode({ value }) {
+      if (value === null) throw new UnreadableRecord('it has no value')
+      return values.decode(value)
+    },
+  }
 }
 
 /** A newer version wrote it, or it is not what its checksum promised: going on would be guessing. */

@@ -10,7 +10,7 @@
 import { assert, Deque, limits } from '../base/index.ts'
 import type { Clock } from '../ports/index.ts'
 import type { Journal, JournalListener } from './journal.ts'
-import type { Machine, RecordCodec } from './machine.ts'
+import type { Machine, RecordCodec, StoredRecord } from './machine.ts'
 import { MachineTimers } from './machine-timers.ts'
 
 export interface RuntimeOptions<Command, Rec, Reply, View> {
@@ -96,11 +96,12 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
 
   submit(command: Command): Promise<Submitted<Reply>> {
     if (this.#phase !== 'active') return Promise.resolve({ kind: 'refused', reason: this.#phase })
-    const { records, reply } = this.#machine.decide(command, this.#options.clock.now())
+    const { records, reply, timers } = this.#machine.decide(command, this.#options.clock.now())
     if (records.length > 0) {
       const refusal = this.#append(records)
       if (refusal !== null) return Promise.resolve({ kind: 'refused', reason: refusal })
     }
+    if (timers !== undefined) this.#timers.change(timers)
     return this.#park(reply, records.length > 0 ? this.#machine.view() : null)
   }
 
@@ -157,7 +158,7 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
       if (load !== this.#load) return
       const { endOffset } = journal
       await journal.read(from, endOffset, (stored, offset) => {
-        bytes += stored.length
+        bytes += bytesOf(stored)
         timers.change(machine.apply(records.decode(stored), offset))
       })
     } catch (error) {
@@ -194,7 +195,7 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
   #append(records: readonly Rec[]): 'disk-full' | 'not-leading' | null {
     const encoded = records.map((record) => this.#options.records.encode(record))
     let bytes = 0
-    for (const record of encoded) bytes += record.length
+    for (const record of encoded) bytes += bytesOf(record)
     assert(
       bytes <= DECISION_BYTES_MAX && records.length <= limits.BATCH_RECORDS_MAX,
       'a decision fits one batch; what does not is decided in steps',
@@ -250,6 +251,10 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
   }
 }
 
-function* encodedEach<Rec>(records: Iterable<Rec>, codec: RecordCodec<Rec>): Iterable<Uint8Array> {
+function* encodedEach<Rec>(records: Iterable<Rec>, codec: RecordCodec<Rec>): Iterable<StoredRecord> {
   for (const record of records) yield codec.encode(record)
+}
+
+function bytesOf({ key, value }: StoredRecord): number {
+  return (key?.length ?? 0) + (value?.length ?? 0)
 }

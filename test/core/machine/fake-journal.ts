@@ -1,12 +1,18 @@
 // A journal in memory whose commits, losses and refusals are the test's to make.
 
-import type { Journal, JournalAppended, JournalListener, JournalRefusal } from '../../../src/core/machine/index.ts'
+import type {
+  Journal,
+  JournalAppended,
+  JournalListener,
+  JournalRefusal,
+  StoredRecord,
+} from '../../../src/core/machine/index.ts'
 
 export class FakeJournal implements Journal {
-  readonly log: Uint8Array[] = []
+  readonly log: StoredRecord[] = []
   committedEnd = 0
   refuseWith: JournalRefusal['kind'] | null = null
-  snapshot: { nextOffset: number; records: Uint8Array[] } | null = null
+  snapshot: { nextOffset: number; records: StoredRecord[] } | null = null
   snapshotsSaved = 0
   /** Reads wait while this is set. */
   gate: Promise<void> = Promise.resolve()
@@ -21,25 +27,25 @@ export class FakeJournal implements Journal {
     this.#listener = listener
   }
 
-  append(records: readonly Uint8Array[]): JournalAppended | JournalRefusal {
+  append(records: readonly StoredRecord[]): JournalAppended | JournalRefusal {
     if (this.refuseWith !== null) return { kind: this.refuseWith }
     const baseOffset = this.endOffset
     this.log.push(...records)
     return { kind: 'appended', baseOffset }
   }
 
-  async readSnapshot(visit: (record: Uint8Array) => void): Promise<number> {
+  async readSnapshot(visit: (record: StoredRecord) => void): Promise<number> {
     await this.gate
     for (const record of this.snapshot?.records ?? []) visit(record)
     return this.snapshot?.nextOffset ?? 0
   }
 
-  async read(from: number, upTo: number, visit: (record: Uint8Array, offset: number) => void): Promise<void> {
+  async read(from: number, upTo: number, visit: (record: StoredRecord, offset: number) => void): Promise<void> {
     await this.gate
     for (let offset = from; offset < upTo; offset++) visit(this.log[offset - this.#trimmed]!, offset)
   }
 
-  saveSnapshot(nextOffset: number, records: Iterable<Uint8Array>): Promise<'saved'> {
+  saveSnapshot(nextOffset: number, records: Iterable<StoredRecord>): Promise<'saved'> {
     this.snapshot = { nextOffset, records: [...records] }
     this.snapshotsSaved++
     this.log.splice(0, nextOffset - this.#trimmed)

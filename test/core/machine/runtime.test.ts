@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import {
   type Decision,
   type Machine,
-  type RecordCodec,
   Runtime,
   type Submitted,
   type TimerChange,
+  unkeyed,
   UnreadableRecord,
 } from '../../../src/core/machine/index.ts'
 import { FakeClock, settle } from './fake-clock.ts'
@@ -61,14 +61,14 @@ class Counters implements Machine<Command, Rec, Reply, View> {
   }
 }
 
-const records: RecordCodec<Rec> = {
+const records = unkeyed<Rec>({
   encode: (record) => new TextEncoder().encode(JSON.stringify(record)),
   decode(bytes) {
     const record = JSON.parse(new TextDecoder().decode(bytes)) as Rec
     if (!['added', 'leased', 'gone'].includes(record.kind)) throw new UnreadableRecord('kind is unknown')
     return record
   },
-}
+})
 
 class Bench {
   readonly journal = new FakeJournal()
@@ -194,7 +194,7 @@ test('an append the journal refuses changes nothing', async () => {
 
 test('a record of a newer version is refused at the start', async () => {
   const bench = new Bench()
-  bench.journal.append([new TextEncoder().encode('{"kind":"multiplied"}')])
+  bench.journal.append([{ key: null, value: new TextEncoder().encode('{"kind":"multiplied"}') }])
   bench.journal.committedEnd = 1
   expect(bench.open()).rejects.toThrow(UnreadableRecord)
 })
