@@ -6,6 +6,7 @@
 // the first refusal. Offsets are known at append; the outcome waits until all of it is committed.
 
 import type { TopicImage } from '../cluster/index.ts'
+import type { CommitFate } from '../partition/index.ts'
 import { type BatchBuilder, type BatchCompression, batchBytesOf, type RecordSpans, slotOfKey } from '../record/index.ts'
 import type { HeldRequest } from './idempotency.ts'
 import { appendPatiently } from './produce-batches.ts'
@@ -29,6 +30,11 @@ class Lane {
     readonly replica: Replica,
     readonly builder: BatchBuilder,
   ) {}
+}
+
+/** Waits for a commit, which decides about the records from `firstRecord` on. */
+interface Unsettled {
+  readonly firstRecord: number
 }
 
 const SKIPPED = 1
@@ -57,8 +63,9 @@ export class ProduceSession {
   /** The lane of the latest record: most requests have but one. */
   #lane: Lane | null = null
   #stickyLane: Lane | null = null
-  /** Not settled yet, each with the first record it decides about: a long stream holds no more than its window. */
-  readonly #commits = new Map<Promise<void>, number>()
+  /** A long stream holds no more of them than its window. */
+  readonly #unsettled = new Set<Unsettled>()
+  #onSettled: (() => void) | null = null
   #backlogBytes = 0
   #keptCount = 0
   #freshCount = 0
@@ -95,7 +102,7 @@ export class ProduceSession {
 
   async drained(): Promise<void> {
     await this.#appended
-    await Promise.all(this.#commits.keys())
+    await this.#whenSettled()
   }
 
   /** `start` and `end` are the record's own bytes within `source`: what a repeat under the same key must equal. */
@@ -138,12 +145,12 @@ export class ProduceSession {
     this.#giveBuilders()
     if (!request.streaming && this.refusal === null) this.#startAppending()
     if (this.#isAppending) await this.#appended
-    if (request.acks !== '0' && this.#commits.size > 0) {
-      const all = Promise.all(this.#commits.keys())
+    if (request.acks !== '0' && this.#unsettled.size > 0) {
       if (request.timeoutMs === null) {
-        await all
-      } else if (await this.#host.expired(all, request.timeoutMs)) {
-        this.#refuse({ kind: 'ack-timeout', timeoutMs: request.timeoutMs }, Math.min(...this.#commits.values()))
+        await this.#whenSettled()
+      } else if (await this.#host.expired(this.#whenSettled(), request.timeoutMs)) {
+        const firstRecords = Array.from(this.#unsettled, ({ firstRecord }) => firstRecord)
+        this.#refuse({ kind: 'ack-timeout', timeoutMs: request.timeoutMs }, Math.min(...firstRecords))
       }
     }
     this.#end()
@@ -364,34 +371,46 @@ export class ProduceSession {
     if (appended.kind !== 'appended' && appended.kind !== 'duplicate') {
       this.#refuse(produceRefusalOf(appended, this.topic.name, lane.replica.partition), firstRecord)
       // What the refusal reveals must be durable before it is told.
-      this.#track(lane.replica.settled(), firstRecord)
+      const unsettled: Unsettled = { firstRecord }
+      this.#unsettled.add(unsettled)
+      void lane.replica.settled().then(() => this.#settled(unsettled))
       return
     }
     this.#hasAppended = true
     const { baseOffset, lastOffset, count, appendedAt } = appended
     if (this.#expectOffset !== null) this.#expectOffset = lastOffset + 1
     const result = { partition: lane.replica.partition, baseOffset, lastOffset, count, appendedAt }
-    const committed = lane.replica.whenCommitted(lastOffset)
-    if (committed === 'committed') {
+    if (lane.replica.isCommitted(lastOffset)) {
       this.#keep(lane, result, firstRecord)
       return
     }
     if (this.#request.acks === '0') return
     const bytes = batchBytesOf(batch, 0)
     this.#backlogBytes += bytes
-    this.#track(
-      committed.then((fate) => {
+    const waiter = {
+      lastOffset,
+      firstRecord,
+      settle: (fate: CommitFate): void => {
         this.#backlogBytes -= bytes
         if (fate === 'committed') this.#keep(lane, result, firstRecord)
         else this.#refuse(lane.replica.diskLow(), firstRecord)
-      }),
-      firstRecord,
-    )
+        this.#settled(waiter)
+      },
+    }
+    this.#unsettled.add(waiter)
+    lane.replica.live.tellCommitted(waiter)
   }
 
-  #track(commit: Promise<void>, firstRecord: number): void {
-    const tracked: Promise<void> = commit.then(() => void this.#commits.delete(tracked))
-    this.#commits.set(tracked, firstRecord)
+  #settled(unsettled: Unsettled): void {
+    this.#unsettled.delete(unsettled)
+    if (this.#unsettled.size === 0) this.#onSettled?.()
+  }
+
+  #whenSettled(): Promise<void> {
+    if (this.#unsettled.size === 0) return Promise.resolve()
+    return new Promise((resolve) => {
+      this.#onSettled = resolve
+    })
   }
 
   #keep(lane: Lane, result: PartitionResult, firstRecord: number): void {

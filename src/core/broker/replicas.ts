@@ -66,6 +66,10 @@ export class Replica {
     return this.live.whenCommitted(lastOffset)
   }
 
+  isCommitted(lastOffset: number): boolean {
+    return lastOffset < this.live.highWatermark
+  }
+
   /** Resolves when all that has been appended so far is committed, or was refused by the disk. */
   async settled(): Promise<void> {
     const { endOffset } = this.live

@@ -6,16 +6,16 @@ import { assert, Deque } from '../base/index.ts'
 /** 'disk-full': the batch was not kept, the log ends before it. */
 export type CommitFate = 'committed' | 'disk-full'
 
-interface Waiter {
-  lastOffset: number
-  settle: (fate: CommitFate) => void
+export interface CommitWaiter {
+  readonly lastOffset: number
+  settle(fate: CommitFate): void
 }
 
 export class HighWatermark {
   #value: number
   /** In the order of their offsets, but for repeats of earlier batches. */
-  readonly #waiters = new Deque<Waiter>()
-  readonly #repeats: Waiter[] = []
+  readonly #waiters = new Deque<CommitWaiter>()
+  readonly #repeats: CommitWaiter[] = []
 
   constructor(value: number) {
     this.#value = value
@@ -32,11 +32,14 @@ export class HighWatermark {
   /** Whether the batch that ends with this offset is committed, now or in time. */
   wait(lastOffset: number): 'committed' | Promise<CommitFate> {
     if (lastOffset < this.#value) return 'committed'
-    return new Promise((resolve) => {
-      const waiter = { lastOffset, settle: resolve }
-      if (lastOffset >= (this.#waiters.last()?.lastOffset ?? 0)) this.#waiters.push(waiter)
-      else this.#repeats.push(waiter)
-    })
+    return new Promise((resolve) => this.add({ lastOffset, settle: resolve }))
+  }
+
+  /** As `wait`, for a batch that is not committed yet, and without a promise. `settle` is called within `advance` or `refuse`. */
+  add(waiter: CommitWaiter): void {
+    assert(waiter.lastOffset >= this.#value, 'who waits is not committed yet')
+    if (waiter.lastOffset >= (this.#waiters.last()?.lastOffset ?? 0)) this.#waiters.push(waiter)
+    else this.#repeats.push(waiter)
   }
 
   advance(end: number): void {
@@ -53,7 +56,7 @@ export class HighWatermark {
   /** What was appended at `from` and above was not kept. */
   refuse(from: number): void {
     assert(from >= this.#value, 'what is committed stays')
-    const refused: Waiter[] = []
+    const refused: CommitWaiter[] = []
     for (let waiter = this.#waiters.last(); waiter !== undefined && waiter.lastOffset >= from;) {
       this.#waiters.pop()
       refused.push(waiter)

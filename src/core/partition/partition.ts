@@ -10,7 +10,7 @@ import { assert } from '../base/index.ts'
 import { type Damage, Log, type LogConfig, type LogListener, type LogRead, type LogWorld } from '../log/index.ts'
 import { batchBytesOf, lastOffsetDeltaOf, recordCountOf, stampBatch } from '../record/index.ts'
 import type { Appended, AppendRefusal } from './append-outcome.ts'
-import { type CommitFate, HighWatermark } from './high-watermark.ts'
+import { type CommitFate, type CommitWaiter, HighWatermark } from './high-watermark.ts'
 import { type HeldKey, KeyBudget } from './idempotency-keys.ts'
 import { judge } from './leader.ts'
 import { captureState, encodeSnapshot, type StateCapture } from './producer-snapshot.ts'
@@ -165,6 +165,11 @@ export class Partition implements LogListener {
   /** 'disk-full': the batch was not kept. */
   whenCommitted(lastOffset: number): 'committed' | Promise<CommitFate> {
     return this.#highWatermark.wait(lastOffset)
+  }
+
+  /** Tells `waiter`, of a batch above the high watermark, what became of it: a promise a batch would cost more than its append. */
+  tellCommitted(waiter: CommitWaiter): void {
+    this.#highWatermark.add(waiter)
   }
 
   /** Batches from the one that holds `from`, all below the high watermark. */
