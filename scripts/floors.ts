@@ -45,7 +45,7 @@ const FLOORS: readonly Floor[] = [
     'edge/config': { enters: ['core/base', 'core/cluster'], packages: ['zod'] },
     'edge/host': { enters: GROUND, packages: ['bun', 'node', 'prom-client'] },
     'edge/wire': {
-      enters: ['core/broker', 'core/cluster', 'core/record', ...GROUND],
+      enters: ['core/broker', 'core/cluster', 'core/group', 'core/record', ...GROUND],
       packages: ['node', 'zod', '@hono/zod-openapi'],
     },
     client: { enters: ['core/record', ...GROUND], packages: [GENERATED] },
@@ -53,10 +53,13 @@ const FLOORS: readonly Floor[] = [
   },
   {
     'edge/http': {
-      enters: ['edge/wire', 'edge/config', 'edge/console', 'core/broker', 'core/cluster', 'core/record', ...GROUND],
+      enters: [
+        ...['edge/wire', 'edge/config', 'edge/console'],
+        ...['core/broker', 'core/cluster', 'core/group', 'core/record', ...GROUND],
+      ],
       packages: ['bun', 'node', 'hono', 'zod', '@hono/zod-openapi'],
     },
-    'edge/push': { enters: ['edge/wire', 'core/broker', 'core/record', ...GROUND], packages: ['bun'] },
+    'edge/push': { enters: ['edge/wire', 'core/broker', 'core/group', 'core/record', ...GROUND], packages: ['bun'] },
     'edge/metrics': { enters: ['edge/host', ...GROUND], packages: ['node', 'prom-client'] },
   },
   {

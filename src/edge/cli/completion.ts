@@ -39,7 +39,7 @@ function bash(words: ReadonlyMap<string, string[]>): string {
   return `_naru() {
   local cur="\${COMP_WORDS[COMP_CWORD]}" path="" word
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$word" in -*) ;; *) case "$path" in topic|"") path="\${path:+$path }$word" ;; esac ;; esac
+    case "$word" in -*) ;; *) case "$path" in topic|group|"") path="\${path:+$path }$word" ;; esac ;; esac
   done
   case "$path" in
 ${cases.join('\n')}

@@ -1,6 +1,7 @@
 // naru consume TOPIC: records to standard output, a line each, up to the end or followed for as long as somebody reads.
 
 import type { Command } from 'commander'
+import { consumeAsMember } from './consume-group.ts'
 import { CommandFailed, print } from './output.ts'
 import { Remote, SERVER_DEFAULT } from './remote.ts'
 
@@ -13,6 +14,8 @@ interface ConsumeOptions {
   tags?: string
   partition?: string
   limit?: string
+  group?: string
+  member?: string
 }
 
 export function addConsumeCommand(program: Command): void {
@@ -30,22 +33,28 @@ export function addConsumeCommand(program: Command): void {
     .option('--tags <tags>', 'only records with one of these tags, separated by commas')
     .option('--partition <number>', 'only this partition')
     .option('--limit <count>', 'stop after so many records')
+    .option('--group <group>', 'as a member of this group: go on where it is, and commit what was printed')
+    .option('--member <name>', 'the name to join the group under (made up)')
     .option('--json', 'the same as --format record')
     .option('--server <url>', 'the broker', SERVER_DEFAULT)
     .addHelpText(
       'after',
-      '\nExamples:\n  naru consume log --from -10 --follow\n  naru consume orders --from @-24h --json | jq .key',
+      '\nExamples:\n  naru consume log --from -10 --follow\n  naru consume orders --from @-24h --json | jq .key' +
+        '\n  naru consume orders --group billing --follow | ./work',
     )
-    .action((topic: string, options: ConsumeOptions & { json?: boolean }) =>
-      consume(topic, options.json === true ? { ...options, format: 'record' } : options),
-    )
+    .action((topic: string, given: ConsumeOptions & { json?: boolean }, command: Command) => {
+      const options = given.json === true ? { ...given, format: 'record' } : given
+      if (options.group === undefined) return consume(topic, options)
+      return consumeInGroup(topic, options.group, options, command.getOptionValueSource('from') === 'cli')
+    })
 }
 
 async function consume(topic: string, options: ConsumeOptions): Promise<void> {
-  if (options.format !== 'value' && options.format !== 'record') throw new CommandFailed('--format is value or record')
+  checkFormat(options)
+  if (options.member !== undefined) throw new CommandFailed('--member goes with --group')
   const remote = new Remote(options)
   const path = pathOf(topic, options)
-  let left = options.limit === undefined ? Number.POSITIVE_INFINITY : Number(options.limit)
+  let left = limitOf(options)
   let place: Record<string, string> = {
     from: options.from,
     ...(options.until === undefined ? null : { until: options.until }),
@@ -68,6 +77,36 @@ async function consume(topic: string, options: ConsumeOptions): Promise<void> {
     if (left <= 0 || isAtEnd || cursor === null) return
     place = { cursor, ...(options.until === undefined ? null : { until: options.until }) }
   }
+}
+
+async function consumeInGroup(
+  topic: string,
+  group: string,
+  options: ConsumeOptions,
+  isFromGiven: boolean,
+): Promise<void> {
+  checkFormat(options)
+  for (const name of ['until', 'partition'] as const) {
+    if (options[name] !== undefined) throw new CommandFailed(`--${name} does not go with --group`)
+  }
+  await consumeAsMember(new Remote(options), {
+    topic,
+    group,
+    member: options.member ?? `naru-${crypto.randomUUID().slice(0, 8)}`,
+    from: isFromGiven ? options.from : undefined,
+    tags: options.tags,
+    format: options.format,
+    follow: options.follow === true,
+    limit: limitOf(options),
+  })
+}
+
+function checkFormat({ format }: ConsumeOptions): void {
+  if (format !== 'value' && format !== 'record') throw new CommandFailed('--format is value or record')
+}
+
+function limitOf({ limit }: ConsumeOptions): number {
+  return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit)
 }
 
 const LINE_FEED = 10

@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { addCompletionCommand } from './completion.ts'
 import { addConsumeCommand } from './consume.ts'
 import { addDumpCommand } from './dump.ts'
+import { addGroupCommand } from './group.ts'
 import { CommandFailed } from './output.ts'
 import { addProduceCommand } from './produce.ts'
 import { addServeCommand } from './serve.ts'
@@ -27,6 +28,7 @@ The first minute:
   addTopicCommand(program)
   addProduceCommand(program)
   addConsumeCommand(program)
+  addGroupCommand(program)
   addDumpCommand(program)
   addCompletionCommand(program)
   exitOverridden(program)

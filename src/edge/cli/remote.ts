@@ -4,6 +4,17 @@ import { CommandFailed } from './output.ts'
 
 export const SERVER_DEFAULT = 'http://localhost:7070'
 
+/** The broker said no, in its own words. */
+export class Refused extends CommandFailed {
+  constructor(
+    /** Of the problem; empty where the answer was none. */
+    readonly code: string,
+    message: string,
+  ) {
+    super(message)
+  }
+}
+
 export interface RemoteOptions {
   server: string
 }
@@ -15,7 +26,7 @@ export class Remote {
     this.#base = server.replace(/\/+$/, '')
   }
 
-  /** The answer's JSON. Throws `CommandFailed` with the broker's own words when it refuses. */
+  /** The answer's JSON. Throws `Refused` when there is none. */
   async call<Answer>(method: string, path: string, body?: unknown): Promise<Answer> {
     const response = await this.send(path, {
       method,
@@ -33,20 +44,20 @@ export class Remote {
       if (error instanceof Error && error.name === 'AbortError') throw error
       throw new CommandFailed(`no broker answers at ${this.#base}: is it running? (naru serve; or --server URL)`)
     }
-    if (!response.ok) throw new CommandFailed(await refusalText(response))
+    if (!response.ok) throw await refusalOf(response)
     return response
   }
 }
 
-async function refusalText(response: Response): Promise<string> {
+async function refusalOf(response: Response): Promise<Refused> {
   const text = await response.text()
   try {
-    const problem = JSON.parse(text) as { title?: string; detail?: string; outcome?: string; errors?: ProblemError[] }
+    const problem = JSON.parse(text) as { code?: string; title?: string; detail?: string; errors?: ProblemError[] }
     const said = problem.detail ?? problem.title ?? `status ${response.status}`
     const errors = (problem.errors ?? []).map((error) => `${error.pointer}: ${error.message}`)
-    return [said, ...errors.filter((error) => error !== said)].join('\n  ')
+    return new Refused(problem.code ?? '', [said, ...errors.filter((error) => error !== said)].join('\n  '))
   } catch {
-    return `the broker answered ${response.status}: ${text.slice(0, 200)}`
+    return new Refused('', `the broker answered ${response.status}: ${text.slice(0, 200)}`)
   }
 }
 

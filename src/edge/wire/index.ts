@@ -1,6 +1,29 @@
 export { ByteWriter } from './byte-writer.ts'
 export { type CursorPlace, readCursor, writeCursor } from './cursor.ts'
 export { durationMs, notADuration, notASize, sizeBytes } from './duration-size.ts'
+export { problemOfGroup, problemOfMember } from './group-refusal.ts'
+export {
+  type AssignmentView,
+  GroupDeletedShape,
+  GroupHeartbeat,
+  GroupJoin,
+  GroupJoinShape,
+  GroupLeftShape,
+  GroupListShape,
+  type GroupListView,
+  GroupMembershipShape,
+  GroupOffsetsPut,
+  GroupOffsetsShape,
+  GroupPlan,
+  GroupPlannedShape,
+  GroupPolledShape,
+  GroupReset,
+  GroupResetShape,
+  type GroupResetView,
+  GroupShape,
+  type GroupShownView,
+} from './groups.ts'
+export { assignmentView, groupView, membershipView, offsetsView, standingText } from './group-views.ts'
 export { keptMembers, partialProblem } from './kept.ts'
 export { nearestName } from './nearest-name.ts'
 export { readStart, readUntil } from './position.ts'
