@@ -29,7 +29,7 @@ export type Problem = {
     /**
      * A closed list: switch on it.
      */
-    code: 'malformed' | 'unknown-parameter' | 'forbidden-origin' | 'internal-topic' | 'not-found' | 'unknown-topic' | 'unknown-partition' | 'method-not-allowed' | 'not-acceptable' | 'upload-stalled' | 'topic-exists' | 'fenced' | 'gap' | 'unknown-producer' | 'below-log-start' | 'topic-recreated' | 'diverged' | 'offset-mismatch' | 'body-too-large' | 'record-too-large' | 'unsupported-media-type' | 'beyond-end' | 'invalid' | 'unsupported' | 'bad-batch' | 'key-conflict' | 'limit-reached' | 'damaged' | 'internal' | 'busy' | 'not-enough-replicas' | 'disk-low' | 'loading' | 'shutting-down' | 'outcome-unknown';
+    code: 'malformed' | 'unknown-parameter' | 'forbidden-origin' | 'internal-topic' | 'not-found' | 'unknown-topic' | 'unknown-partition' | 'unknown-group' | 'method-not-allowed' | 'not-acceptable' | 'upload-stalled' | 'topic-exists' | 'fenced' | 'not-held' | 'no-position' | 'group-differs' | 'group-not-empty' | 'not-leader-member' | 'stale-plan' | 'gap' | 'unknown-producer' | 'below-log-start' | 'topic-recreated' | 'diverged' | 'offset-mismatch' | 'body-too-large' | 'record-too-large' | 'unsupported-media-type' | 'beyond-end' | 'invalid' | 'unsupported' | 'foreign-topic' | 'invalid-plan' | 'bad-batch' | 'key-conflict' | 'limit-reached' | 'damaged' | 'internal' | 'busy' | 'not-enough-replicas' | 'no-leader' | 'disk-low' | 'loading' | 'shutting-down' | 'outcome-unknown';
     /**
      * What happened: nothing; a part, which the answer tells; or not known, so look or repeat with a key.
      */
@@ -1334,7 +1334,7 @@ export type ProduceErrors = {
      */
     408: Problem;
     /**
-     * `fenced`: A newer producer has taken over. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
+     * `fenced`: Whoever asks is not, or no longer, who may. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
      */
     409: Problem;
     /**
@@ -1574,7 +1574,7 @@ export type ProduceToPartitionErrors = {
      */
     408: Problem;
     /**
-     * `fenced`: A newer producer has taken over. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
+     * `fenced`: Whoever asks is not, or no longer, who may. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
      */
     409: Problem;
     /**
@@ -1762,7 +1762,7 @@ export type ProduceBatchesErrors = {
      */
     408: Problem;
     /**
-     * `fenced`: A newer producer has taken over. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
+     * `fenced`: Whoever asks is not, or no longer, who may. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
      */
     409: Problem;
     /**

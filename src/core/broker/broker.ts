@@ -4,8 +4,8 @@
 // Start: identity, metadata journal (its epoch is this start's leader epoch), then the replicas the image names. Stop: new
 // work is refused, waiters are answered, everything appended is synced, files are closed.
 
-import { isInternalName, isName, type TopicId } from '../base/index.ts'
-import type { ClusterCommand, ClusterImage, TopicDefaults } from '../cluster/index.ts'
+import { assert, isInternalName, isName, type TopicId, topicIdOf } from '../base/index.ts'
+import type { ClusterImage, TopicCommand, TopicDefaults } from '../cluster/index.ts'
 import { DataFolder, type DataFolderIdentity, DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
 import type { Clock, Codec, Disk, Events, Meter, Random } from '../ports/index.ts'
 import { BatchBuilder, type BatchCompression } from '../record/index.ts'
@@ -21,6 +21,7 @@ import { type NewProducer, ProducerIds } from './producer-ids.ts'
 import type { FetchRefusal, PlaceRefusal, ProduceRefusal } from './refusal.ts'
 import { type Replica, Replicas } from './replicas.ts'
 import { TopicRoute } from './routing.ts'
+import { StartRefused } from './start-refused.ts'
 import { Timers } from './timers.ts'
 import { type Wake, Waiting } from './waiting.ts'
 
@@ -32,6 +33,8 @@ export interface BrokerOptions {
   meter: Meter
   events: Events
   settings: BrokerSettings
+  /** Where other brokers and clients find this one. */
+  site?: { address: string; rack: string | null }
   /** A failed sync, or another state in which going on could acknowledge what is not kept. Does not return in earnest. */
   halt: (why: string, error: unknown) => void
   /** The metadata is snapshotted when its log has grown by so much; 16 MiB. */
@@ -101,13 +104,14 @@ export class Broker {
     this.#identity = folder.identity
     const world: LogWorld = { disk, codec, clock, events, commits: this.#commits, space: this.#space }
     const { metadataSnapshotBytes = METADATA_SNAPSHOT_BYTES } = this.#options
-    this.#metadata = await Metadata.open(world, random, settings.topicDefaults, metadataSnapshotBytes, halt)
+    const { nodeId } = this.#identity
+    this.#metadata = await Metadata.open(world, random, nodeId, settings.topicDefaults, metadataSnapshotBytes, halt)
+    await this.#register()
     this.#producerIds = new ProducerIds(this.#metadata)
     this.#replicas = new Replicas({
       world,
       space: this.#space,
       topicDefaults: settings.topicDefaults.config,
-      leaderEpoch: this.#metadata.leaderEpoch,
       onAdvance: (replica) => this.waiting.wake(replica.room),
     })
     await this.#replicas.load(this.#metadata.image)
@@ -120,6 +124,26 @@ export class Broker {
       topics: this.#metadata.image.topicCount,
       partitions: this.#replicas.count,
     })
+  }
+
+  /** This start of the broker becomes known, and it leads its partitions under new epochs from here on. */
+  async #register(): Promise<void> {
+    const { random, site } = this.#options
+    const { nodeId, directoryId } = this.#identity
+    const incarnation = new Uint8Array(20)
+    random.fill(incarnation)
+    const reply = await this.#metadata.submit({
+      kind: 'register-broker',
+      nodeId,
+      incarnationId: topicIdOf(incarnation),
+      directoryId,
+      rack: site?.rack ?? null,
+      address: site?.address ?? '',
+      isCaughtUp: true,
+      epochAtLeast: this.#metadata.leaderEpoch,
+    })
+    if (reply.kind === 'no-space') throw new StartRefused('the disk is full: there is no room for the metadata log')
+    assert(reply.kind === 'registered', 'a broker alone registers with itself')
   }
 
   get identity(): DataFolderIdentity {
@@ -166,12 +190,12 @@ export class Broker {
   // --- metadata --------------------------------------------------------------------------------------------------------
 
   /** Decides a command; resolves once it is committed and the replicas have followed. */
-  async submit(command: ClusterCommand): Promise<MetadataReply> {
+  async submit(command: TopicCommand): Promise<MetadataReply> {
     if (this.#phase !== 'ready') return { kind: 'closing' }
     return this.#space.isLow && this.#makesPartitions(command) ? { kind: 'no-space' } : this.#metadata.submit(command)
   }
 
-  #makesPartitions(command: ClusterCommand): boolean {
+  #makesPartitions(command: TopicCommand): boolean {
     if (command.kind === 'create-topic') return this.image.topicNamed(command.name) === null
     return command.kind === 'add-partitions'
   }

@@ -4,6 +4,8 @@
 
 import { topicIdOf } from '../base/index.ts'
 import {
+  type BrokerCommand,
+  type BrokerReply,
   type ClusterCommand,
   type ClusterDelta,
   type ClusterImage,
@@ -12,7 +14,9 @@ import {
   clusterRecords,
   type ClusterReply,
   EMPTY_CLUSTER,
+  type TopicCommand,
   type TopicDefaults,
+  type TopicReply,
 } from '../cluster/index.ts'
 import type { LogWorld } from '../log/index.ts'
 import { Runtime, unkeyed } from '../machine/index.ts'
@@ -21,8 +25,9 @@ import { LocalJournal } from './local-journal.ts'
 
 const FOLDER = 'metadata'
 
-export type MetadataReply =
-  | ClusterReply
+export type MetadataReply = TopicReply | MetadataRefusal
+
+export type MetadataRefusal =
   | { kind: 'closing' }
   | { kind: 'no-space' }
   /** It may or may not come to be. */
@@ -46,6 +51,7 @@ export class Metadata {
   static async open(
     world: LogWorld,
     random: Random,
+    nodeId: number,
     defaults: TopicDefaults,
     snapshotBytes: number,
     halt: (why: string, error: unknown) => void,
@@ -56,6 +62,7 @@ export class Metadata {
     metadata.#runtime = await Runtime.open<ClusterCommand, ClusterRecord, ClusterReply, ClusterImage>({
       create: () =>
         new ClusterMachine({
+          nodeId,
           defaults,
           newTopicId: () => {
             random.fill(idBytes)
@@ -89,7 +96,9 @@ export class Metadata {
   }
 
   /** Resolves when the answer is committed and every image up to it has been followed. */
-  async submit(command: ClusterCommand): Promise<MetadataReply> {
+  submit(command: TopicCommand): Promise<TopicReply | MetadataRefusal>
+  submit(command: BrokerCommand): Promise<BrokerReply | MetadataRefusal>
+  async submit(command: ClusterCommand): Promise<ClusterReply | MetadataRefusal> {
     const submitted = await this.#runtime.submit(command)
     switch (submitted.kind) {
       case 'committed':

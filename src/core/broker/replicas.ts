@@ -6,6 +6,7 @@ import { isTopicId, type TopicId } from '../base/index.ts'
 import {
   type ClusterDelta,
   type ClusterImage,
+  type PartitionImage,
   resolveTopicConfig,
   type TopicConfigPatch,
   type TopicImage,
@@ -26,7 +27,6 @@ export interface ReplicasOptions {
   world: LogWorld
   space: DiskSpace
   topicDefaults: TopicConfigPatch
-  leaderEpoch: number
   onAdvance: (replica: Replica) => void
 }
 
@@ -164,10 +164,10 @@ export class Replicas {
   async #openMissing(puts: readonly { topic: TopicImage; replicas: Replica[] }[]): Promise<Set<TopicImage>> {
     const unopened = new Set<TopicImage>()
     const jobs = puts.flatMap(({ topic, replicas }) =>
-      topic.partitions.slice(replicas.length).map(({ partition }) => async () => {
-        const replica = await this.#open(topic, partition)
+      topic.partitions.slice(replicas.length).map((image) => async () => {
+        const replica = await this.#open(topic, image)
         if (replica === null) unopened.add(topic)
-        else replicas[partition] = replica
+        else replicas[image.partition] = replica
       }),
     )
     await inTurns(jobs, OPENS_AT_ONCE)
@@ -214,8 +214,8 @@ export class Replicas {
   }
 
   /** Null: there is no room to make it. */
-  async #open(topic: TopicImage, partition: number): Promise<Replica | null> {
-    const { world, leaderEpoch, topicDefaults, onAdvance } = this.#options
+  async #open(topic: TopicImage, { partition, leaderEpoch }: PartitionImage): Promise<Replica | null> {
+    const { world, topicDefaults, onAdvance } = this.#options
     let replica: Replica | null = null
     try {
       const live = await Partition.open({

@@ -3,10 +3,13 @@
 
 import { type TopicId, unreachable } from '../base/index.ts'
 import { type Decision, type Machine, NO_TIMERS, type TimerChange } from '../machine/index.ts'
+import { decideFence, decideHeartbeat, decideRegister, sessionOf } from './brokers.ts'
 import type { ClusterCommand, ClusterReply } from './commands.ts'
-import { ClusterImage, type Deletion, type TopicImage } from './image.ts'
+import { decideGrowReplicas, growsSoon } from './growth.ts'
+import { type BrokerImage, ClusterImage, type Deletion, type PartitionImage, type TopicImage } from './image.ts'
+import { withLeader, withoutLeader } from './partitions.ts'
 import { decideProducerIds } from './producer-ids.ts'
-import type { ClusterRecord, TopicDeleted } from './records.ts'
+import type { BrokerRegistered, ClusterRecord, PartitionChanged, TopicDeleted } from './records.ts'
 import {
   createdTopic,
   decideAddPartitions,
@@ -14,6 +17,7 @@ import {
   decideCreateTopic,
   decideDeleteTopic,
   grownTopic,
+  placedTopic,
   type TopicDefaults,
 } from './topics.ts'
 
@@ -22,6 +26,8 @@ const DELETIONS_KEPT_MS = 30 * 24 * 60 * 60_000
 const DELETIONS_KEPT = 10_000
 
 export interface ClusterMachineOptions {
+  /** The broker this machine is on. */
+  nodeId: number
   defaults: TopicDefaults
   /** A new one each time. */
   newTopicId: () => TopicId
@@ -34,16 +40,19 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
   #deletions = new Map<TopicId, Deletion>()
   #deletedAtByName = new Map<string, number>()
   #nextProducerId = 1
+  #brokers = new Map<number, BrokerImage>()
+  #nextEpoch = 1
   #image: ClusterImage | null = null
   /** The image shares these maps: they are copied before the next change. */
   #topicsShared = false
   #deletionsShared = false
+  #brokersShared = false
 
   constructor(options: ClusterMachineOptions) {
     this.#options = options
   }
 
-  decide(command: ClusterCommand, now: number): Decision<ClusterRecord, ClusterReply> {
+  decide(command: ClusterCommand, now: number): Decision<ClusterRecord, ClusterReply, ClusterCommand> {
     const image = this.view()
     switch (command.kind) {
       case 'create-topic':
@@ -56,6 +65,14 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
         return decideDeleteTopic(image, command, now)
       case 'allocate-producer-ids':
         return decideProducerIds(image, command)
+      case 'register-broker':
+        return decideRegister(image, command)
+      case 'broker-heartbeat':
+        return decideHeartbeat(image, command)
+      case 'fence-broker':
+        return decideFence(image, command, this.#options.nodeId)
+      case 'grow-replicas':
+        return decideGrowReplicas(image)
       default:
         return unreachable(command)
     }
@@ -63,29 +80,40 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
 
   apply(record: ClusterRecord): readonly TimerChange<ClusterCommand>[] {
     this.#image = null
-    this.#applyOne(record)
-    return NO_TIMERS
-  }
-
-  #applyOne(record: ClusterRecord): void {
     switch (record.kind) {
       case 'topic-created':
         this.#put(createdTopic(record))
-        return
+        return NO_TIMERS
       case 'topic-altered':
         this.#change(record.id, (topic) => ({ ...topic, config: record.config }))
-        return
+        return NO_TIMERS
       case 'partitions-added':
         this.#change(record.id, (topic) => grownTopic(topic, record.partitionCount))
-        return
+        return NO_TIMERS
       case 'topic-deleted':
         this.#delete(record)
-        return
+        return NO_TIMERS
       case 'producer-ids-allocated':
         this.#nextProducerId = Math.max(this.#nextProducerId, record.nextProducerId)
-        return
+        return NO_TIMERS
+      case 'partitions-placed':
+        this.#drawn(record.epoch)
+        this.#change(record.id, (topic) => placedTopic(topic, record))
+        return NO_TIMERS
+      case 'partition-changed':
+        this.#changePartition(record)
+        return NO_TIMERS
+      case 'broker-registered':
+        return this.#register(record)
+      case 'broker-fenced':
+        return this.#setFenced(record.nodeId, true, record.epoch)
+      case 'broker-unfenced':
+        return this.#setFenced(record.nodeId, false, record.epoch)
+      case 'epochs-drawn':
+        this.#drawn(record.nextEpoch - 1)
+        return NO_TIMERS
       default:
-        unreachable(record)
+        return unreachable(record)
     }
   }
 
@@ -93,12 +121,15 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
     if (this.#image !== null) return this.#image
     this.#topicsShared = true
     this.#deletionsShared = true
+    this.#brokersShared = true
     this.#image = new ClusterImage({
       topics: this.#topics,
       topicByName: this.#topicByName,
       deletions: this.#deletions,
       deletedAtByName: this.#deletedAtByName,
       nextProducerId: this.#nextProducerId,
+      brokers: this.#brokers,
+      nextEpoch: this.#nextEpoch,
     })
     return this.#image
   }
@@ -132,6 +163,55 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
     }
   }
 
+  #changePartition(record: PartitionChanged): void {
+    const { kind: _, id, ...change } = record
+    this.#drawn(Math.max(change.leaderEpoch, change.partitionEpoch))
+    this.#change(id, (topic) => {
+      const known = topic.partitions[change.partition]
+      if (known === undefined) return topic
+      return { ...topic, partitions: topic.partitions.with(change.partition, { ...known, ...change }) }
+    })
+  }
+
+  #register(record: BrokerRegistered): readonly TimerChange<ClusterCommand>[] {
+    const { kind: _, ...broker } = record
+    this.#drawn(broker.brokerEpoch)
+    this.#ownBrokers()
+    this.#brokers.set(broker.nodeId, { ...broker, isFenced: true })
+    return this.#setFenced(broker.nodeId, broker.isFenced, broker.brokerEpoch)
+  }
+
+  #setFenced(nodeId: number, isFenced: boolean, epoch: number): readonly TimerChange<ClusterCommand>[] {
+    this.#drawn(epoch)
+    const known = this.#brokers.get(nodeId)
+    if (known === undefined) return NO_TIMERS
+    const broker = { ...known, isFenced }
+    this.#ownBrokers()
+    this.#brokers.set(nodeId, broker)
+    this.#changePartitions((partition) =>
+      isFenced ? withoutLeader(partition, nodeId, epoch) : withLeader(partition, nodeId, epoch),
+    )
+    return isFenced ? [sessionOf(broker)] : [sessionOf(broker), growsSoon]
+  }
+
+  /** Of all topics. */
+  #changePartitions(changed: (partition: PartitionImage) => PartitionImage): void {
+    for (const topic of [...this.#topics.values()]) {
+      const partitions = topic.partitions.map(changed)
+      if (partitions.some((partition, i) => partition !== topic.partitions[i])) this.#put({ ...topic, partitions })
+    }
+  }
+
+  #drawn(epoch: number): void {
+    this.#nextEpoch = Math.max(this.#nextEpoch, epoch + 1)
+  }
+
+  #ownBrokers(): void {
+    if (!this.#brokersShared) return
+    this.#brokers = new Map(this.#brokers)
+    this.#brokersShared = false
+  }
+
   #ownTopics(): void {
     if (!this.#topicsShared) return
     this.#topics = new Map(this.#topics)
@@ -150,8 +230,11 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
 /** The image as records: applied to an empty machine they make it again. */
 function* recordsOf(image: ClusterImage): Iterable<ClusterRecord> {
   yield { kind: 'producer-ids-allocated', nextProducerId: image.nextProducerId }
+  yield { kind: 'epochs-drawn', nextEpoch: image.nextEpoch }
+  for (const broker of image.brokers()) yield { kind: 'broker-registered', ...broker }
   for (const { id, name, deletedAt } of image.deletions()) yield { kind: 'topic-deleted', id, name, deletedAt }
   for (const { id, name, partitions, replicationFactor, config, createdAt } of image.topics()) {
     yield { kind: 'topic-created', id, name, partitionCount: partitions.length, replicationFactor, config, createdAt }
+    for (const { state: _, ...partition } of partitions) yield { kind: 'partition-changed', id, ...partition }
   }
 }

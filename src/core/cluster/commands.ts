@@ -41,7 +41,46 @@ export interface AllocateProducerIds {
   count: number
 }
 
-export type ClusterCommand = CreateTopic | AlterTopic | DeleteTopic | AddPartitions | AllocateProducerIds
+export type TopicCommand = CreateTopic | AlterTopic | DeleteTopic | AddPartitions | AllocateProducerIds
+
+/** At each start of a broker. Repeatable. */
+export interface RegisterBroker {
+  kind: 'register-broker'
+  nodeId: number
+  incarnationId: string
+  directoryId: string
+  rack: string | null
+  address: string
+  /** It has all metadata: only the one who decides knows so of itself. */
+  isCaughtUp: boolean
+  /** Its logs may hold leader epochs below this one. */
+  epochAtLeast: number
+}
+
+export interface BrokerHeartbeat {
+  kind: 'broker-heartbeat'
+  nodeId: number
+  brokerEpoch: number
+  /** Its own image shows this registration. */
+  isCaughtUp: boolean
+  isStopping: boolean
+}
+
+/** By its timer. */
+export interface FenceBroker {
+  kind: 'fence-broker'
+  nodeId: number
+  brokerEpoch: number
+}
+
+/** By its timer. */
+export interface GrowReplicas {
+  kind: 'grow-replicas'
+}
+
+export type BrokerCommand = RegisterBroker | BrokerHeartbeat | FenceBroker | GrowReplicas
+
+export type ClusterCommand = TopicCommand | BrokerCommand
 
 export interface TopicDifference {
   pointer: string
@@ -57,9 +96,22 @@ export type TopicRefusal =
   | { kind: 'recently-deleted'; name: string; deletedAt: number; allowedAt: number }
   | { kind: 'exists-differently'; topic: TopicImage; differences: readonly TopicDifference[] }
   | { kind: 'too-many-topics'; topicsMax: number }
+  /** No broker is there to hold it. */
+  | { kind: 'no-live-broker' }
   | { kind: 'cannot-shrink'; topic: TopicImage; given: number }
 
-export type ClusterReply =
+export type BrokerReply =
+  | { kind: 'registered'; brokerEpoch: number }
+  /** The node id belongs to another data folder. */
+  | { kind: 'foreign-directory'; nodeId: number; address: string }
+  | { kind: 'heard'; isFenced: boolean }
+  /** Not registered, or again since: another process has its data folder, or its registration was lost. */
+  | { kind: 'stale-broker' }
+  | { kind: 'done' }
+
+export type ClusterReply = TopicReply | BrokerReply
+
+export type TopicReply =
   | { kind: 'created'; topic: TopicImage }
   /** It was there and every field given agrees. */
   | { kind: 'exists'; topic: TopicImage }

@@ -6,9 +6,34 @@ import type { TopicId } from '../base/index.ts'
 import type { TopicConfigPatch } from './topic-config.ts'
 
 export interface PartitionImage {
-  partition: number
+  readonly partition: number
   /** A retiring partition takes no new records and is readable until it goes. */
-  state: 'active' | 'retiring'
+  readonly state: 'active' | 'retiring'
+  /** Node ids of the brokers that hold it or are to, the one it was given to first in front. */
+  readonly replicas: readonly number[]
+  /** Of `replicas`, those that do not have the data yet. */
+  readonly adding: readonly number[]
+  readonly isr: readonly number[]
+  /** Null: offline, until a broker of `isr` is there. */
+  readonly leader: number | null
+  readonly leaderEpoch: number
+  /** Rises with every change of who holds or leads it. */
+  readonly partitionEpoch: number
+}
+
+export interface BrokerImage {
+  readonly nodeId: number
+  /** Another one at each start. */
+  readonly incarnationId: string
+  /** Of the data folder. */
+  readonly directoryId: string
+  readonly rack: string | null
+  /** Where clients and other brokers reach it: a URL. */
+  readonly address: string
+  /** Another, higher one at each registration. */
+  readonly brokerEpoch: number
+  /** It leads nothing: silent, stopping, or behind in metadata. */
+  readonly isFenced: boolean
 }
 
 export interface TopicImage {
@@ -29,7 +54,7 @@ export interface Deletion {
 }
 
 export interface ClusterDelta {
-  /** New, grown or reconfigured. */
+  /** New, grown, reconfigured, or held or led by others. */
   changed: readonly TopicImage[]
   removed: readonly TopicId[]
 }
@@ -41,6 +66,9 @@ export interface ClusterParts {
   deletions: ReadonlyMap<TopicId, Deletion>
   deletedAtByName: ReadonlyMap<string, number>
   nextProducerId: number
+  /** By node id. */
+  brokers: ReadonlyMap<number, BrokerImage>
+  nextEpoch: number
 }
 
 export class ClusterImage {
@@ -58,6 +86,24 @@ export class ClusterImage {
 
   get nextProducerId(): number {
     return this.#parts.nextProducerId
+  }
+
+  /** The next broker, leader or partition epoch: higher than every one before. */
+  get nextEpoch(): number {
+    return this.#parts.nextEpoch
+  }
+
+  broker(nodeId: number): BrokerImage | null {
+    return this.#parts.brokers.get(nodeId) ?? null
+  }
+
+  /** Every broker that has ever registered. */
+  brokers(): Iterable<BrokerImage> {
+    return this.#parts.brokers.values()
+  }
+
+  *liveBrokers(): Iterable<BrokerImage> {
+    for (const broker of this.brokers()) if (!broker.isFenced) yield broker
   }
 
   /** Sorted by code units, as `after=` pages through them. */
@@ -108,4 +154,6 @@ export const EMPTY_CLUSTER = new ClusterImage({
   deletions: new Map(),
   deletedAtByName: new Map(),
   nextProducerId: 1,
+  brokers: new Map(),
+  nextEpoch: 1,
 })

@@ -7,7 +7,18 @@ import { UnreadableRecord } from '../machine/index.ts'
 import type { TopicConfigPatch } from './topic-config.ts'
 import { isStoredTopicConfig } from './topic-config-check.ts'
 
-export type ClusterRecord = TopicCreated | TopicAltered | PartitionsAdded | TopicDeleted | ProducerIdsAllocated
+export type ClusterRecord =
+  | TopicCreated
+  | TopicAltered
+  | PartitionsAdded
+  | TopicDeleted
+  | ProducerIdsAllocated
+  | PartitionsPlaced
+  | PartitionChanged
+  | BrokerRegistered
+  | BrokerFenced
+  | BrokerUnfenced
+  | EpochsDrawn
 
 export interface TopicCreated {
   kind: 'topic-created'
@@ -46,6 +57,64 @@ export interface ProducerIdsAllocated {
   nextProducerId: number
 }
 
+/** Where new partitions are: all of a topic from `first` on. Follows their creation in the same batch. */
+export interface PartitionsPlaced {
+  kind: 'partitions-placed'
+  id: TopicId
+  first: number
+  /** By partition: node ids, the leader first, which alone is in sync; the others are planned. */
+  replicas: readonly (readonly number[])[]
+  epoch: number
+}
+
+/** All there is to say of who holds and leads a partition from now on. */
+export interface PartitionChanged {
+  kind: 'partition-changed'
+  id: TopicId
+  partition: number
+  replicas: readonly number[]
+  adding: readonly number[]
+  isr: readonly number[]
+  leader: number | null
+  leaderEpoch: number
+  partitionEpoch: number
+}
+
+/**
+ * A broker has started. Fenced: what it led has no leader. Not fenced: it leads, under the broker epoch as leader epoch, what it
+ * led before and what waits for it alone.
+ */
+export interface BrokerRegistered {
+  kind: 'broker-registered'
+  nodeId: number
+  incarnationId: string
+  directoryId: string
+  rack: string | null
+  address: string
+  brokerEpoch: number
+  isFenced: boolean
+}
+
+/** What it led has no leader from now on, unless a later record names one. */
+export interface BrokerFenced {
+  kind: 'broker-fenced'
+  nodeId: number
+  epoch: number
+}
+
+/** It leads what waits for it alone. */
+export interface BrokerUnfenced {
+  kind: 'broker-unfenced'
+  nodeId: number
+  epoch: number
+}
+
+export interface EpochsDrawn {
+  kind: 'epochs-drawn'
+  /** Every epoch below is taken. */
+  nextEpoch: number
+}
+
 type Check = (value: unknown) => boolean
 type MembersOf<Rec> = { readonly [Member in Exclude<keyof Rec, 'kind'>]: Check }
 
@@ -53,6 +122,9 @@ const isId: Check = (value) => typeof value === 'string' && isTopicId(value)
 const isTopicName: Check = (value) => typeof value === 'string' && isName(value)
 const isWhole: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0
 const isPositive: Check = (value) => Number.isSafeInteger(value) && Number(value) > 0
+const isText: Check = (value) => typeof value === 'string'
+const isTextOrNull: Check = (value) => value === null || isText(value)
+const isNodes: Check = (value) => Array.isArray(value) && value.every(isPositive)
 
 const MEMBERS: { readonly [Kind in ClusterRecord['kind']]: MembersOf<Extract<ClusterRecord, { kind: Kind }>> } = {
   'topic-created': {
@@ -67,6 +139,34 @@ const MEMBERS: { readonly [Kind in ClusterRecord['kind']]: MembersOf<Extract<Clu
   'partitions-added': { id: isId, partitionCount: isPositive },
   'topic-deleted': { id: isId, name: isTopicName, deletedAt: isWhole },
   'producer-ids-allocated': { nextProducerId: isPositive },
+  'partitions-placed': {
+    id: isId,
+    first: isWhole,
+    replicas: (value) => Array.isArray(value) && value.every((nodes) => isNodes(nodes) && nodes.length > 0),
+    epoch: isPositive,
+  },
+  'partition-changed': {
+    id: isId,
+    partition: isWhole,
+    replicas: isNodes,
+    adding: isNodes,
+    isr: isNodes,
+    leader: (value) => value === null || isPositive(value),
+    leaderEpoch: isWhole,
+    partitionEpoch: isWhole,
+  },
+  'broker-registered': {
+    nodeId: isPositive,
+    incarnationId: isText,
+    directoryId: isText,
+    rack: isTextOrNull,
+    address: isText,
+    brokerEpoch: isPositive,
+    isFenced: (value) => typeof value === 'boolean',
+  },
+  'broker-fenced': { nodeId: isPositive, epoch: isPositive },
+  'broker-unfenced': { nodeId: isPositive, epoch: isPositive },
+  'epochs-drawn': { nextEpoch: isPositive },
 }
 
 const encoder = new TextEncoder()

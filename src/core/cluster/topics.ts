@@ -2,9 +2,11 @@
 
 import { assert, isInternalName, isName, limits, type TopicId } from '../base/index.ts'
 import type { Decision } from '../machine/index.ts'
-import type { AddPartitions, AlterTopic, ClusterReply, CreateTopic, DeleteTopic, TopicDifference } from './commands.ts'
+import type { AddPartitions, AlterTopic, CreateTopic, DeleteTopic, TopicDifference, TopicReply } from './commands.ts'
 import type { ClusterImage, TopicImage } from './image.ts'
-import type { ClusterRecord, TopicCreated } from './records.ts'
+import { placedPartition, unplacedPartition } from './partitions.ts'
+import { placeReplicas, ringOf } from './placement.ts'
+import type { ClusterRecord, PartitionsPlaced, TopicCreated } from './records.ts'
 import { resolveTopicConfig, TOPIC_CONFIG_KEYS, type TopicConfigPatch } from './topic-config.ts'
 import { checkTopicConfig, type InvalidField } from './topic-config-check.ts'
 
@@ -12,7 +14,7 @@ import { checkTopicConfig, type InvalidField } from './topic-config-check.ts'
 const RECENTLY_DELETED_MS = 60_000
 const REPLICATION_FACTOR_MAX = 7
 
-type TopicDecision = Decision<ClusterRecord, ClusterReply>
+type TopicDecision = Decision<ClusterRecord, TopicReply>
 
 export interface TopicDefaults {
   /** Where a creation gives none. */
@@ -65,7 +67,9 @@ export function decideCreateTopic(
     config: config.patch,
     createdAt: now,
   }
-  return { records: [record], reply: { kind: 'created', topic: createdTopic(record) } }
+  const placed = placedIn(image, createdTopic(record), 0)
+  if (placed === null) return refused({ kind: 'no-live-broker' })
+  return { records: [record, placed], reply: { kind: 'created', topic: placedTopic(createdTopic(record), placed) } }
 }
 
 export function decideAlterTopic(image: ClusterImage, command: AlterTopic): TopicDecision {
@@ -92,9 +96,12 @@ export function decideAddPartitions(image: ClusterImage, command: AddPartitions)
   if (errors.length > 0) return refused({ kind: 'invalid-topic', errors })
   if (command.count < topic.partitions.length) return refused({ kind: 'cannot-shrink', topic, given: command.count })
   if (command.count === topic.partitions.length) return { records: [], reply: { kind: 'grown', topic } }
+  const grown = grownTopic(topic, command.count)
+  const placed = placedIn(image, grown, topic.partitions.length)
+  if (placed === null) return refused({ kind: 'no-live-broker' })
   return {
-    records: [{ kind: 'partitions-added', id: topic.id, partitionCount: command.count }],
-    reply: { kind: 'grown', topic: grownTopic(topic, command.count) },
+    records: [{ kind: 'partitions-added', id: topic.id, partitionCount: command.count }, placed],
+    reply: { kind: 'grown', topic: placedTopic(grown, placed) },
   }
 }
 
@@ -115,16 +122,34 @@ export function createdTopic(record: TopicCreated): TopicImage {
 
 export function grownTopic(topic: TopicImage, partitionCount: number): TopicImage {
   const partitions = [...topic.partitions]
-  while (partitions.length < partitionCount) partitions.push({ partition: partitions.length, state: 'active' })
+  while (partitions.length < partitionCount) partitions.push(unplacedPartition(partitions.length))
   return { ...topic, partitions }
 }
 
-function findTopic(image: ClusterImage, name: string): TopicImage | Extract<ClusterReply, { name: string }> {
+export function placedTopic(topic: TopicImage, { first, replicas, epoch }: PartitionsPlaced): TopicImage {
+  const partitions = topic.partitions.map((known, partition) => {
+    const nodes = replicas[partition - first]
+    return nodes === undefined ? known : placedPartition(known, nodes, epoch)
+  })
+  return { ...topic, partitions }
+}
+
+/** Places the partitions from `first` on, on brokers that are live now. Null: there are none. */
+function placedIn(image: ClusterImage, topic: TopicImage, first: number): PartitionsPlaced | null {
+  const ring = ringOf(image.liveBrokers())
+  if (ring.length === 0) return null
+  const replicas = topic.partitions
+    .slice(first)
+    .map(({ partition }) => placeReplicas(ring, topic.replicationFactor, image.topicCount + partition))
+  return { kind: 'partitions-placed', id: topic.id, first, replicas, epoch: image.nextEpoch }
+}
+
+function findTopic(image: ClusterImage, name: string): TopicImage | Extract<TopicReply, { name: string }> {
   if (isInternalName(name)) return { kind: 'internal-name', name }
   return image.topicNamed(name) ?? { kind: 'unknown-topic', name }
 }
 
-function refused(reply: ClusterReply): TopicDecision {
+function refused(reply: TopicReply): TopicDecision {
   return { records: [], reply }
 }
 

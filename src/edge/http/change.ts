@@ -1,12 +1,12 @@
 // A change of the cluster's metadata, from command to answer.
 
 import type { Broker } from '../../core/broker/index.ts'
-import type { ClusterCommand } from '../../core/cluster/index.ts'
+import type { TopicCommand } from '../../core/cluster/index.ts'
 import { problemOf, topicView } from '../wire/index.ts'
 import { jsonAnswer, problemAnswer } from './answer.ts'
 import type { ControlPath } from './table.ts'
 
-export async function change(path: ControlPath, command: ClusterCommand): Promise<Response> {
+export async function change(path: ControlPath, command: TopicCommand): Promise<Response> {
   return replyAnswer(path, await path.broker.submit(command))
 }
 
@@ -18,7 +18,7 @@ export function replyAnswer(path: ControlPath, reply: Awaited<ReturnType<Broker[
     case 'grown': {
       const route = path.broker.route(reply.topic.id)
       if (route === null) return problemAnswer(problemOf({ kind: 'unknown-topic', name: reply.topic.name }))
-      return jsonAnswer(topicView(route, path.nodeId), reply.kind === 'created' ? 201 : 200)
+      return jsonAnswer(topicView(route), reply.kind === 'created' ? 201 : 200)
     }
     case 'deleted':
       return jsonAnswer({ topic: reply.topic.name, topicId: reply.topic.id })

@@ -68,7 +68,7 @@ export const topicOperations: readonly Operation[] = [
     summary: 'A topic: its partitions and the configuration in force',
     answers: { 200: { about: 'The topic.', shape: TopicShape } },
     problems: ['invalid', 'unknown-topic'],
-    run: (path, { names }) => onTopic(path, names['topic']!, (route) => jsonAnswer(topicView(route, path.nodeId))),
+    run: (path, { names }) => onTopic(path, names['topic']!, (route) => jsonAnswer(topicView(route))),
   },
   {
     id: 'alterTopic',
@@ -229,7 +229,7 @@ function getPartition(path: ControlPath, { names }: ControlCall): Response | Pro
       const { name } = route.topic
       return problemAnswer(problemOf({ kind: 'unknown-partition', topic: name, partition, partitionCount }))
     }
-    const view = partitionView(route, replica, path.nodeId)
+    const view = partitionView(route, replica)
     return jsonAnswer(view, 200, {
       etag: `"${view.logEndOffset}"`,
       'naru-log-start-offset': String(view.logStartOffset),

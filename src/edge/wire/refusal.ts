@@ -158,6 +158,8 @@ export function problemOf(refusal: Refusal): Problem {
       const { topic, given } = refusal
       return Problem.at('/count', `${given} is less than the ${topic.partitions.length} partitions there are`)
     }
+    case 'no-live-broker':
+      return new Problem('no-leader', 'No broker is live to hold partitions; nothing was changed')
     case 'no-space':
       return new Problem('disk-low', 'The disk is full: nothing was changed', {})
     case 'unknown-outcome':

@@ -117,24 +117,25 @@ export type TopicView = z.output<typeof TopicShape>
 export type TopicListView = z.output<typeof TopicListShape>
 export type TrimmedView = z.output<typeof TrimmedShape>
 
-export function partitionView(route: TopicRoute, replica: Replica, nodeId: number): PartitionView {
+export function partitionView(route: TopicRoute, replica: Replica): PartitionView {
   const { live, partition } = replica
+  const { state, leader, isr } = route.topic.partitions[partition]!
   return {
     topic: route.topic.name,
     partition,
-    state: route.topic.partitions[partition]!.state,
+    state,
     logStartOffset: live.startOffset,
     highWatermark: live.highWatermark,
     logEndOffset: live.endOffset,
     lastStableOffset: live.highWatermark,
-    leader: nodeId,
+    leader,
     leaderEpoch: live.leaderEpoch,
-    isr: [nodeId],
+    isr: [...isr],
     damaged: live.damage !== null,
   }
 }
 
-export function topicView(route: TopicRoute, nodeId: number): TopicView {
+export function topicView(route: TopicRoute): TopicView {
   const { topic, resolved } = route
   const config = Object.fromEntries(
     TOPIC_CONFIG_KEYS.map((key) => [key, { value: resolved.config[key], source: resolved.sources[key] }]),
@@ -144,7 +145,7 @@ export function topicView(route: TopicRoute, nodeId: number): TopicView {
     topicId: topic.id,
     createdAt: new Date(topic.createdAt).toISOString(),
     replicationFactor: topic.replicationFactor,
-    partitions: route.replicas.map((replica) => partitionView(route, replica, nodeId)),
+    partitions: route.replicas.map((replica) => partitionView(route, replica)),
     config,
   }
 }

@@ -1,7 +1,7 @@
 // A whole broker on a simulated disk and a virtual clock, and short words for what clients ask of it. Nothing real is waited
 // for.
 
-import { type ClusterCommand, type TopicConfigPatch } from '../../../src/core/cluster/index.ts'
+import { type TopicCommand, type TopicConfigPatch } from '../../../src/core/cluster/index.ts'
 import {
   Broker,
   type BrokerSettings,
@@ -147,7 +147,7 @@ export class BrokerRig {
     this.pass(1_500)
   }
 
-  submit(command: ClusterCommand): string {
+  submit(command: TopicCommand): string {
     return this.run(this.broker.submit(command)).kind
   }
 

@@ -11,20 +11,43 @@ import {
   clusterRecords,
   type ClusterReply,
 } from '../../../src/core/cluster/index.ts'
+import type { TimerChange } from '../../../src/core/machine/index.ts'
 
 export class ClusterBench {
   nowMs = 1_790_000_000_000
   readonly log: ClusterRecord[] = []
+  /** Decisions that wrote anything, since the brokers joined. */
+  writes = 0
   readonly options: ClusterMachineOptions
   machine: ClusterMachine
   #ids = 0
 
-  constructor(defaults: Partial<ClusterMachineOptions['defaults']> = {}) {
+  /** `racks`: of the brokers that are live from the start, from node 1 on. */
+  constructor(defaults: Partial<ClusterMachineOptions['defaults']> = {}, racks: readonly (string | null)[] = [null]) {
     this.options = {
+      nodeId: 1,
       defaults: { partitions: 1, replicationFactor: 3, config: {}, ...defaults },
       newTopicId: () => this.#newTopicId(),
     }
     this.machine = new ClusterMachine(this.options)
+    for (const [i, rack] of racks.entries()) this.join(i + 1, rack)
+    this.writes = 0
+  }
+
+  /** A broker that leads from now on. */
+  join(nodeId: number, rack: string | null = null, incarnationId = `start-${this.nowMs++}`): number {
+    const reply = this.submit({
+      kind: 'register-broker',
+      nodeId,
+      incarnationId,
+      directoryId: `folder-${nodeId}`,
+      rack,
+      address: `http://broker-${nodeId}`,
+      isCaughtUp: true,
+      epochAtLeast: 1,
+    })
+    if (reply.kind !== 'registered') throw new Error(reply.kind)
+    return reply.brokerEpoch
   }
 
   get image(): ClusterImage {
@@ -33,19 +56,39 @@ export class ClusterBench {
 
   submit(command: ClusterCommand): ClusterReply {
     const before = describe(this.image)
-    const { records, reply } = this.machine.decide(command, this.nowMs)
+    const { records, reply, timers = [] } = this.machine.decide(command, this.nowMs)
     expect(describe(this.machine.view())).toBe(before)
+    if (records.length > 0) this.writes++
     for (const record of records) {
       const stored = clusterRecords.decode(clusterRecords.encode(record))
       expect(stored).toEqual(record)
-      this.machine.apply(stored)
+      this.#change(this.machine.apply(stored))
       // Each says what is so after it: twice is once.
       const once = describe(this.image)
       this.machine.apply(stored)
       expect(describe(this.image)).toBe(once)
       this.log.push(stored)
     }
+    this.#change(timers)
     return reply
+  }
+
+  /** What a timer would submit, by its name. */
+  readonly timers = new Map<string, ClusterCommand>()
+
+  #change(changes: readonly TimerChange<ClusterCommand>[]): void {
+    for (const change of changes) {
+      if (change.afterMs === null) this.timers.delete(change.timer)
+      else this.timers.set(change.timer, change.command)
+    }
+  }
+
+  /** A timer fires. */
+  fire(timer: string): void {
+    const command = this.timers.get(timer)
+    if (command === undefined) throw new Error(`no timer ${timer}`)
+    this.timers.delete(timer)
+    this.submit(command)
   }
 
   /** A machine of the same records. */
@@ -68,5 +111,7 @@ export function describe(image: ClusterImage): string {
     names: image.names,
     deletions: [...image.deletions()],
     nextProducerId: image.nextProducerId,
+    brokers: [...image.brokers()],
+    nextEpoch: image.nextEpoch,
   })
 }

@@ -16,6 +16,18 @@ const STORED: [string, string][] = [
   ['partitions-added', `{"kind":"partitions-added","id":"${ID}","partitionCount":8}`],
   ['topic-deleted', `{"kind":"topic-deleted","id":"${ID}","name":"orders","deletedAt":1790000000001}`],
   ['producer-ids-allocated', `{"kind":"producer-ids-allocated","nextProducerId":1001}`],
+  ['partitions-placed', `{"kind":"partitions-placed","id":"${ID}","first":2,"replicas":[[1,2,3],[2]],"epoch":9}`],
+  [
+    'partition-changed',
+    `{"kind":"partition-changed","id":"${ID}","partition":0,"replicas":[1,2],"adding":[2],"isr":[1],"leader":null,"leaderEpoch":7,"partitionEpoch":9}`,
+  ],
+  [
+    'broker-registered',
+    `{"kind":"broker-registered","nodeId":1,"incarnationId":"${ID}","directoryId":"${ID}","rack":null,"address":"http://a:7070","brokerEpoch":4,"isFenced":true}`,
+  ],
+  ['broker-fenced', `{"kind":"broker-fenced","nodeId":1,"epoch":5}`],
+  ['broker-unfenced', `{"kind":"broker-unfenced","nodeId":1,"epoch":6}`],
+  ['epochs-drawn', `{"kind":"epochs-drawn","nextEpoch":10}`],
 ]
 
 describe('records of the metadata log', () => {
@@ -39,6 +51,10 @@ describe('records of the metadata log', () => {
     ['an unknown setting', STORED[1]![1].replace('compression', 'encryption')],
     ['an unknown choice', STORED[1]![1].replace('zstd', 'lz4')],
     ['a number that is text', STORED[2]![1].replace('8', '"8"')],
+    ['a partition on no broker', STORED[5]![1].replace('[2]', '[]')],
+    ['a leader that is no broker', STORED[6]![1].replace('null', '-1')],
+    ['a node that is none', STORED[6]![1].replace('[1,2]', '[1,"2"]')],
+    ['a rack that is a number', STORED[7]![1].replace('null', '7')],
   ])('%s is not read', (_, text) => {
     expect(() => clusterRecords.decode(encoder.encode(text))).toThrow(UnreadableRecord)
   })
