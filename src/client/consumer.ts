@@ -15,6 +15,7 @@ import { followSocket, hasWebSocket } from './feed-websocket.ts'
 import { Inbox, type RecordBatch, type Reset } from './inbox.ts'
 import { NaruError } from './naru-error.ts'
 import type { ConsumedRecord } from './received.ts'
+import { parsedApart } from './values-apart.ts'
 
 export type Transport = 'websocket' | 'events' | 'poll'
 
@@ -22,12 +23,16 @@ export interface ConsumerOptions {
   /** One URL or several: any broker gives any record. */
   brokers: string | readonly string[]
   topics: string | readonly string[]
-  /** earliest (default), latest, -N for the last N of each partition, or @time such as @-24h. */
+  /** Only this one of the topic, of which there is one then. */
+  partition?: number
+  /** earliest (default), latest, -N for the last N of each partition, @time such as @-24h, or with `partition` an offset. */
   from?: string
   /** Where an earlier consumer left off; instead of `from`. */
   cursor?: string
   /** Only records with one of these; others are not even sent. */
   tags?: readonly string[]
+  /** How JSON values are read; JSON.parse, which rounds numbers beyond 2^53, when left out. */
+  parse?: (json: string) => unknown
   /** Ways to receive, in the order they are tried. Default all there are here: websocket, events, poll. */
   transports?: readonly Transport[]
   /** Received ahead of what is taken. Default 1 000. */
@@ -65,7 +70,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   readonly opened: Promise<void> = new Promise((resolve) => (this.#whenOpened = resolve))
 
   constructor(options: ConsumerOptions) {
-    const { topics, from = 'earliest', cursor = null, tags, prefetchRecords = 1_000 } = options
+    const { topics, partition = null, from = 'earliest', cursor = null, tags, parse, prefetchRecords = 1_000 } = options
     this.#options = options
     this.#cursor = cursor
     if (options.from !== undefined && cursor !== null) throw new TypeError('from and cursor both say where to begin')
@@ -75,13 +80,16 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
       brokers: new Brokers(options.brokers),
       inbox: this.#inbox,
       topics: typeof topics === 'string' ? [topics] : [...topics],
+      partition,
       from,
+      read: parse === undefined ? JSON.parse : (text) => parsedApart(text, parse),
       tags: tags === undefined ? null : [...tags],
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       opened: (place) => this.#opened(place),
       passed: (place) => this.#passed(place),
     }
     if (this.#world.topics.length === 0) throw new TypeError('topics: name at least one')
+    if (partition !== null && this.#world.topics.length > 1) throw new TypeError('partition: it is of one topic')
   }
 
   /** Where another consumer would go on: behind the last batch that was dealt with. Null before there is such a place. */

@@ -22,7 +22,7 @@ export async function followEvents(world: FeedWorld, signal: AbortSignal): Promi
   try {
     for await (const data of eventData(await bodyOf(world, leaving.signal))) {
       clearTimeout(watch)
-      take(world, JSON.parse(data) as Event, data.length)
+      take(world, world.read(data) as Event, data.length)
       await world.inbox.whenRoom(leaving.signal)
       watch = setTimeout(leave, SILENCE_MS_MAX)
     }
@@ -34,13 +34,18 @@ export async function followEvents(world: FeedWorld, signal: AbortSignal): Promi
 }
 
 async function bodyOf(world: FeedWorld, signal: AbortSignal): Promise<ReadableStream<Uint8Array>> {
-  const { brokers, topics, tags } = world
+  const { brokers, topics, partition, tags } = world
   const place = { ...placeOf(world), ...(tags === null ? null : { tags: tags.join(',') }) }
   const isOne = topics.length === 1
   const answer = await answerOf(
     brokers.client().get<{ 200: ReadableStream<Uint8Array> }>({
-      url: isOne ? '/v1/topics/{topic}/records/stream' : '/v1/records/stream',
-      path: { topic: topics[0]! },
+      url:
+        partition !== null
+          ? '/v1/topics/{topic}/partitions/{partition}/records'
+          : isOne
+            ? '/v1/topics/{topic}/records/stream'
+            : '/v1/records/stream',
+      path: { topic: topics[0]!, partition },
       query: isOne ? place : { ...place, topics: topics.join(',') },
       headers: { accept: 'text/event-stream' },
       parseAs: 'stream',

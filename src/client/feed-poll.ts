@@ -1,6 +1,6 @@
 // Records by asking again and again, each time waiting for a while: what gets through where nothing else does.
 
-import { type Fetched, fetch_, fetchTopics, type Problem } from '../../openapi/client/index.ts'
+import type { Fetched, Problem } from '../../openapi/client/index.ts'
 import { type Answer, answerOf } from './brokers.ts'
 import { deliver, type FeedWorld, placeOf } from './feed.ts'
 import { NaruError } from './naru-error.ts'
@@ -31,8 +31,8 @@ export async function pollOnce(world: FeedWorld, signal: AbortSignal): Promise<v
   take(world, clamped.data)
 }
 
-function ask(world: FeedWorld, signal: AbortSignal, clamp: boolean): Promise<Answer<Fetched>> {
-  const { brokers, topics, tags, inbox, requestTimeoutMs } = world
+async function ask(world: FeedWorld, signal: AbortSignal, clamp: boolean): Promise<Answer<Fetched>> {
+  const { brokers, topics, partition, tags, inbox, requestTimeoutMs } = world
   const query = {
     ...placeOf(world),
     ...(tags === null ? null : { tags: tags.join(',') }),
@@ -41,14 +41,26 @@ function ask(world: FeedWorld, signal: AbortSignal, clamp: boolean): Promise<Ans
     // At first it is asked where that is, which is answered at once.
     ...(inbox.cursor === null ? null : { wait: `${WAIT_S}s` }),
   }
-  return withinMs(requestTimeoutMs + WAIT_S * 1000, signal, (limited) => {
-    const asked = { client: brokers.client(), signal: limited, headers: { accept: 'application/json' } }
-    return topics.length === 1
-      ? answerOf<Fetched>(fetch_({ ...asked, path: { topic: topics[0]! }, query }) as Promise<{ data?: Fetched }>)
-      : answerOf<Fetched>(
-          fetchTopics({ ...asked, query: { ...query, topics: topics.join(',') } }) as Promise<{ data?: Fetched }>,
-        )
-  })
+  const isOne = topics.length === 1
+  // As text: not all that reads it is JSON.parse.
+  const answer = await withinMs(requestTimeoutMs + WAIT_S * 1000, signal, (limited) =>
+    answerOf(
+      brokers.client().get<{ 200: string }>({
+        url:
+          partition !== null
+            ? '/v1/topics/{topic}/partitions/{partition}/records'
+            : isOne
+              ? '/v1/topics/{topic}/records'
+              : '/v1/records',
+        path: { topic: topics[0]!, partition },
+        query: isOne ? query : { ...query, topics: topics.join(',') },
+        headers: { accept: 'application/json' },
+        parseAs: 'text',
+        signal: limited,
+      }),
+    ),
+  )
+  return answer.kind === 'done' ? { ...answer, data: world.read(answer.data) as Fetched } : answer
 }
 
 function take(world: FeedWorld, { records, cursor, caughtUp, partitions }: Fetched): void {

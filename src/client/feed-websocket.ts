@@ -75,7 +75,7 @@ class Following {
     if (this.#hasEnded) return
     this.#isAsked = false
     this.#listen()
-    const message = JSON.parse(text) as Message
+    const message = this.#world.read(text) as Message
     switch (message.op) {
       case 'welcome':
         this.#heartbeatMs = message.heartbeatMs
@@ -99,8 +99,8 @@ class Following {
   }
 
   #subscribe(): void {
-    const { topics, tags, inbox } = this.#world
-    const filter = tags === null ? null : { tags }
+    const { topics, partition, tags, inbox } = this.#world
+    const filter = { ...(partition === null ? null : { partition }), ...(tags === null ? null : { tags }) }
     this.#say({ op: 'subscribe', id: SUB, topics, ...placeOf(this.#world), ...filter, credit: inbox.room })
   }
 

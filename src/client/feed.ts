@@ -10,10 +10,14 @@ export interface FeedWorld {
   readonly brokers: Brokers
   readonly inbox: Inbox
   readonly topics: readonly string[]
+  /** Null: all of them. */
+  readonly partition: number | null
   /** Where to begin while the inbox knows no cursor. */
   readonly from: string
   readonly tags: readonly string[] | null
   readonly requestTimeoutMs: number
+  /** What the broker said, from JSON. */
+  read(text: string): unknown
   /** Connected, and placed there. */
   opened(cursor: string): void
   /** Read on to there without a record. */

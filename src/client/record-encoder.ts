@@ -2,7 +2,7 @@
 // a batch of others. One encoder serves all records, in memory of its own that only grows to the largest of them.
 
 import { limits, writeVarint } from '../core/base/index.ts'
-import { RecordAttribute, RecordSpans, skipJsonValue } from '../core/record/index.ts'
+import { isJson, RecordAttribute, RecordSpans, skipJsonValue } from '../core/record/index.ts'
 import { NaruError } from './naru-error.ts'
 
 export interface ProducerRecord {
@@ -10,6 +10,8 @@ export interface ProducerRecord {
   key?: string | Uint8Array
   /** Bytes are kept as they are; anything else is kept as JSON. */
   value?: unknown
+  /** Instead of a value: JSON on one line, kept as it is. */
+  json?: string | Uint8Array
   /** Instead of a value: deletes the key. */
   tombstone?: true
   headers?: Readonly<Record<string, string>>
@@ -22,6 +24,9 @@ export interface ProducerRecord {
 }
 
 const encoder = new TextEncoder()
+const strictDecoder = new TextDecoder('utf-8', { fatal: true })
+const LINE_FEED = 0x0a
+const CARRIAGE_RETURN = 0x0d
 /** JSON shorter than this cannot be nested too deep. */
 const SHALLOW_CHARS = 2 * limits.JSON_DEPTH_MAX
 const NO_TAGS: readonly string[] = []
@@ -39,13 +44,18 @@ export class RecordEncoder {
     const { key, value, headers, tags, timestamp } = record
     if (key !== undefined) this.#key(key)
     if (record.tombstone === true) {
-      if (key === undefined || value !== undefined) throw invalid('a tombstone has a key and no value')
+      if (key === undefined || value !== undefined || record.json !== undefined)
+        throw invalid('a tombstone has a key and no value')
       spans.attributes = RecordAttribute.tombstone
     } else if (value instanceof Uint8Array) {
       spans.value = value
       spans.valueEnd = value.length
-    } else {
+    } else if (record.json === undefined) {
       this.#json(value)
+    } else if (value === undefined) {
+      this.#readyJson(record.json)
+    } else {
+      throw invalid('a record has value or json, not both')
     }
     if (headers !== undefined) this.#headers(headers)
     if (tags !== undefined) spans.tags = checkedTags(tags)
@@ -95,6 +105,23 @@ export class RecordEncoder {
       throw invalid(`the value is nested deeper than ${limits.JSON_DEPTH_MAX} levels`)
   }
 
+  #readyJson(json: string | Uint8Array): void {
+    const { spans } = this
+    if (typeof json === 'string') {
+      const at = this.#text(json)
+      spans.value = this.#memory
+      spans.valueStart = at
+      spans.valueEnd = this.#used
+    } else {
+      spans.value = json
+      spans.valueEnd = json.length
+    }
+    spans.attributes = RecordAttribute.json
+    const bytes = spans.value.subarray(spans.valueStart, spans.valueEnd)
+    if (bytes.includes(LINE_FEED) || bytes.includes(CARRIAGE_RETURN)) throw invalid('json is on one line')
+    if (!isUtf8(bytes) || !isJson(bytes, 0, bytes.length)) throw invalid('json is not JSON')
+  }
+
   #headers(headers: Readonly<Record<string, string>>): void {
     const { spans } = this
     const start = this.#used
@@ -136,6 +163,15 @@ export class RecordEncoder {
     if (this.spans.key === this.#memory) this.spans.key = wider
     if (this.spans.value === this.#memory) this.spans.value = wider
     this.#memory = wider
+  }
+}
+
+function isUtf8(bytes: Uint8Array): boolean {
+  try {
+    strictDecoder.decode(bytes)
+    return true
+  } catch {
+    return false
   }
 }
 

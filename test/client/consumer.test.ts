@@ -176,6 +176,29 @@ describe.each(TRANSPORTS.map((transport) => [transport]))('%s', (transport) => {
     expect(resets).toMatchObject([{ topic, partition: 0, to: 15, reason: 'below-log-start' }])
   })
 
+  test('one partition, from an offset on', async () => {
+    const topic = await newTopic(3)
+    for (let n = 0; n < 30; n++) await producer.add(topic, { partition: n % 3, value: { n } })
+    await producer.flush()
+    const consumer = consuming(topic, { transports, partition: 1, from: '4' })
+    expect(await numbersFrom(consumer, 6)).toEqual([13, 16, 19, 22, 25, 28])
+  })
+
+  test('values as the text they are, for a parser that does not round', async () => {
+    const topic = await newTopic()
+    const texts = ['12345678901234567890.50', '{"n":1e400, "é":[ 9007199254740993 ]}', '"\\u0041"', 'null', '"value"']
+    for (const json of texts) await producer.add(topic, { json, key: '"value":1' })
+    await producer.add(topic, { value: new Uint8Array([0xff]) })
+    await producer.add(topic, { key: 'k', tombstone: true })
+    await producer.flush()
+    const values: unknown[] = []
+    for await (const { key, value } of consuming(topic, { transports, parse: (json) => ({ json }) })) {
+      if (values.push(value) === texts.length + 2) break
+      if (values.length <= texts.length) expect(key).toBe('"value":1')
+    }
+    expect(values).toEqual([...texts.map((json) => ({ json })), new Uint8Array([0xff]), undefined])
+  })
+
   test('what can never come is said', async () => {
     const error = await failureOf(consuming('nowhere', { transports }).run(() => {}))
     expect(error).toMatchObject({ code: 'unknown-topic', retryable: false })

@@ -149,6 +149,11 @@ describe('records', () => {
         { value: 1, headers: { '': 'x' } },
         { value: 1, timestamp: 1.5 },
         { value: 1, partition: 9 },
+        { value: 1, json: '1' },
+        { key: 'a', tombstone: true as const, json: '1' },
+        { json: '{' },
+        { json: '1\n' },
+        { json: new Uint8Array([0x22, 0xff, 0x22]) },
       ]
       for (const record of bad) {
         const error = await failureOf(producer.send(topic, record))

@@ -26,7 +26,8 @@ const SubscribeOp = z.strictObject({
   op: z.literal('subscribe'),
   id: Id.describe('Names the subscription from here on: what is pushed carries it as `sub`.'),
   topics: z.array(Topic).min(1).max(limits.FETCH_TOPICS_MAX),
-  from: z.string().optional().describe('earliest (default), latest, -N or @time.'),
+  partition: z.int().min(0).optional().describe('Only this one of the topic, of which there is one then.'),
+  from: z.string().optional().describe('earliest (default), latest, -N or @time; with `partition` also an offset.'),
   cursor: z.string().optional().describe('Where to go on; not with `from`.'),
   tags: z
     .array(z.string().min(1).max(limits.TAG_BYTES_MAX))

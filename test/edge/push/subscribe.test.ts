@@ -39,6 +39,18 @@ test('each cursor that was given resumes behind the records it came with', () =>
   }
 })
 
+test('one partition may be read from an offset on', () => {
+  const rig = new PushRig()
+  rig.createTopic('t', 3)
+  for (let i = 0; i < 9; i++) rig.produce('t', [i], i % 3)
+  const socket = rig.connect()
+  socket.ask({ op: 'subscribe', id: 's', topics: ['t'], partition: 1, from: '1' })
+  expect(socket.values('s')).toEqual([4, 7])
+  rig.produce('t', [10], 1)
+  rig.produce('t', [11], 2)
+  expect(socket.values('s')).toEqual([4, 7, 10])
+})
+
 test('latest pins the end, and a few of the last can be asked for', () => {
   const rig = new PushRig()
   rig.createTopic('t')
