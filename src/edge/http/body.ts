@@ -6,7 +6,7 @@
 
 import { Problem } from '../wire/index.ts'
 import { problemAnswer } from './answer.ts'
-import type { Deadline, Deadlines } from './deadlines.ts'
+import { Deadline, type Deadlines } from './deadlines.ts'
 
 export interface UploadLimits {
   /** The longest body that is read wholly. */
@@ -68,23 +68,12 @@ export class Bodies {
 
   #buffered(request: Request, declared: number): Promise<Uint8Array | Problem> {
     const { bodyMs, bodyBytesPerS } = this.#limits
-    return new Promise((resolve) => {
-      const deadline: Deadline = {
-        atMs: performance.now() + bodyMs + (declared / bodyBytesPerS) * 1_000,
-        expire: () => resolve(stalled()),
-      }
-      this.#deadlines.add(deadline)
-      request.arrayBuffer().then(
-        (buffer) => {
-          this.#deadlines.delete(deadline)
-          resolve(new Uint8Array(buffer))
-        },
-        () => {
-          this.#deadlines.delete(deadline)
-          resolve(goneProblem)
-        },
-      )
-    })
+    const wait = new BodyWait(this.#deadlines, performance.now() + bodyMs + (declared / bodyBytesPerS) * 1_000)
+    request.arrayBuffer().then(
+      (buffer) => wait.end(new Uint8Array(buffer)),
+      () => wait.end(goneProblem),
+    )
+    return wait.promise
   }
 
   async #counted(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array | Problem> {
@@ -113,6 +102,35 @@ export class Bodies {
   }
 }
 
+/** A body, or a piece of one, that is to arrive in time. Many a request makes one: no closures, no set. */
+class BodyWait<Arrived = Uint8Array> extends Deadline {
+  readonly promise: Promise<Arrived | Problem>
+  readonly #resolve: (arrived: Arrived | Problem) => void
+  readonly #deadlines: Deadlines
+  readonly #upload: Upload | null
+
+  /** `upload` is given up when nothing arrives. */
+  constructor(deadlines: Deadlines, atMs: number, upload: Upload | null = null) {
+    super(atMs)
+    const { promise, resolve } = Promise.withResolvers<Arrived | Problem>()
+    this.promise = promise
+    this.#resolve = resolve
+    this.#deadlines = deadlines
+    this.#upload = upload
+    deadlines.add(this)
+  }
+
+  end(arrived: Arrived | Problem): void {
+    this.#deadlines.delete(this)
+    this.#resolve(arrived)
+  }
+
+  override expire(): void {
+    this.#resolve(stalled())
+    this.#upload?.giveUp()
+  }
+}
+
 /** What is used of a stream's reader. */
 interface PieceReader {
   read(): Promise<{ done: boolean; value?: Uint8Array | undefined }>
@@ -130,26 +148,12 @@ export class Upload {
 
   /** The next piece, null at the end, a problem when none comes within `withinMs` or the client is gone. */
   next(withinMs: number): Promise<Uint8Array | null | Problem> {
-    return new Promise((resolve) => {
-      const deadline: Deadline = {
-        atMs: performance.now() + withinMs,
-        expire: () => {
-          resolve(stalled())
-          this.giveUp()
-        },
-      }
-      this.#deadlines.add(deadline)
-      this.#reader.read().then(
-        ({ done, value }) => {
-          this.#deadlines.delete(deadline)
-          resolve(done || value === undefined ? null : value)
-        },
-        () => {
-          this.#deadlines.delete(deadline)
-          resolve(goneProblem)
-        },
-      )
-    })
+    const wait = new BodyWait<Uint8Array | null>(this.#deadlines, performance.now() + withinMs, this)
+    this.#reader.read().then(
+      ({ done, value }) => wait.end(done || value === undefined ? null : value),
+      () => wait.end(goneProblem),
+    )
+    return wait.promise
   }
 
   /** Whether the rest of the body, which is not wanted, came to its end soon enough; else it is given up. */

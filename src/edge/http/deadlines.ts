@@ -1,23 +1,44 @@
-// Deadlines of uploads: many are set and nearly all are met, so setting one is a set insertion and one timer serves all,
-// armed for the nearest. A late firing is no harm; a body that arrives meanwhile has won.
+// Deadlines of uploads: many are set and nearly all are met, so they are links of one chain, which costs nothing to enter and
+// leave, and one timer serves all, armed for the nearest. A late firing is no harm; a body that arrives meanwhile has won.
 
-export interface Deadline {
+export abstract class Deadline {
   readonly atMs: number
-  expire(): void
+  before: Deadline | null = null
+  behind: Deadline | null = null
+
+  constructor(atMs: number) {
+    this.atMs = atMs
+  }
+
+  abstract expire(): void
+}
+
+class Head extends Deadline {
+  override expire(): void {}
 }
 
 export class Deadlines {
-  readonly #open = new Set<Deadline>()
+  readonly #head = new Head(0)
   #timer: ReturnType<typeof setTimeout> | null = null
   #timerAtMs = Number.POSITIVE_INFINITY
 
   add(deadline: Deadline): void {
-    this.#open.add(deadline)
+    const { behind } = this.#head
+    deadline.before = this.#head
+    deadline.behind = behind
+    if (behind !== null) behind.before = deadline
+    this.#head.behind = deadline
     if (deadline.atMs < this.#timerAtMs) this.#arm(deadline.atMs)
   }
 
+  /** One that has expired, or was never added, is left as it is. */
   delete(deadline: Deadline): void {
-    this.#open.delete(deadline)
+    const { before, behind } = deadline
+    if (before === null) return
+    before.behind = behind
+    if (behind !== null) behind.before = before
+    deadline.before = null
+    deadline.behind = null
   }
 
   #arm(atMs: number): void {
@@ -32,13 +53,15 @@ export class Deadlines {
     this.#timerAtMs = Number.POSITIVE_INFINITY
     const nowMs = performance.now()
     let nextMs = Number.POSITIVE_INFINITY
-    for (const deadline of this.#open) {
-      if (deadline.atMs <= nowMs) {
-        this.#open.delete(deadline)
+    for (let deadline = this.#head.behind; deadline !== null;) {
+      const { behind, atMs } = deadline
+      if (atMs <= nowMs) {
+        this.delete(deadline)
         deadline.expire()
-      } else if (deadline.atMs < nextMs) {
-        nextMs = deadline.atMs
+      } else if (atMs < nextMs) {
+        nextMs = atMs
       }
+      deadline = behind
     }
     if (nextMs < this.#timerAtMs) this.#arm(nextMs)
   }
