@@ -6,7 +6,7 @@ import { limits, type TopicId, unreachable } from '../base/index.ts'
 import type { LogRead } from '../log/index.ts'
 import type { FetchPosition } from './fetch-request.ts'
 import type { TopicRoute } from './routing.ts'
-import type { Wake, Waiting } from './waiting.ts'
+import type { Wake, Waiting, WaitingRoom } from './waiting.ts'
 
 export interface FetchSlice {
   position: FetchPosition
@@ -28,17 +28,26 @@ export class FetchSession {
   readonly #picksUpNew: boolean
   /** What `positions` were made of. */
   readonly #routes: TopicRoute[]
+  /** Where else it parks, for something other than records. */
+  readonly #besides: WaitingRoom | null
   /** Of all rooms together when they were last looked at. */
   #wakesSeen: number
   #turn = 0
   #cancelWait: (() => void) | null = null
 
-  constructor(host: FetchHost, positions: FetchPosition[], routes: readonly TopicRoute[], picksUpNew: boolean) {
+  constructor(
+    host: FetchHost,
+    positions: FetchPosition[],
+    routes: readonly TopicRoute[],
+    picksUpNew: boolean,
+    besides: WaitingRoom | null = null,
+  ) {
     this.#host = host
     this.positions = positions
     this.#picksUpNew = picksUpNew
     this.#routes = [...routes]
-    this.#wakesSeen = wakesOf(positions)
+    this.#besides = besides
+    this.#wakesSeen = this.#wakes()
   }
 
   /** Whether every partition has been read up to its high watermark, or to where the read is bound to end. */
@@ -105,7 +114,7 @@ export class FetchSession {
   /** Another session over the same partitions, each at its place in `offsets`. */
   fork(offsets: readonly number[]): FetchSession {
     const positions = this.positions.map((position, i) => ({ ...position, offset: offsets[i] ?? 0 }))
-    const session = new FetchSession(this.#host, positions, this.#routes, this.#picksUpNew)
+    const session = new FetchSession(this.#host, positions, this.#routes, this.#picksUpNew, this.#besides)
     session.#wakesSeen = this.#wakesSeen
     return session
   }
@@ -115,10 +124,10 @@ export class FetchSession {
    * a problem says why. `deadlineMs` is monotonic; infinite for none.
    */
   wait(deadlineMs: number): Promise<Wake> {
-    if (wakesOf(this.positions) !== this.#wakesSeen || this.positions.every((p) => p.problem !== null)) {
-      return Promise.resolve('advanced')
-    }
     const rooms = this.positions.filter((p) => p.problem === null).map((p) => p.replica.room)
+    const canAdvance = rooms.length > 0 || (this.positions.length === 0 && this.#besides !== null)
+    if (this.#wakes() !== this.#wakesSeen || !canAdvance) return Promise.resolve('advanced')
+    if (this.#besides !== null) rooms.push(this.#besides)
     return this.#host.waiting.wait(rooms, deadlineMs, (cancel) => {
       this.#cancelWait = cancel
     })
@@ -166,7 +175,14 @@ export class FetchSession {
   #look(): void {
     if (this.#picksUpNew) this.#pickUpNew()
     for (const position of this.positions) noteRemoved(position)
-    this.#wakesSeen = wakesOf(this.positions)
+    this.#wakesSeen = this.#wakes()
+  }
+
+  /** Of all rooms together, ever. */
+  #wakes(): number {
+    let count = this.#besides?.wakeCount ?? 0
+    for (const { replica } of this.positions) count += replica.room.wakeCount
+    return count
   }
 
   #pickUpNew(): void {
@@ -185,12 +201,6 @@ function noteRemoved(position: FetchPosition): boolean {
   const { replica, topic } = position
   if (replica.isRemoved) position.problem ??= { kind: 'unknown-topic', topic: topic.name, recentlyDeleted: true }
   return replica.isRemoved
-}
-
-function wakesOf(positions: readonly FetchPosition[]): number {
-  let count = 0
-  for (const { replica } of positions) count += replica.room.wakeCount
-  return count
 }
 
 function endOf(position: FetchPosition): number {

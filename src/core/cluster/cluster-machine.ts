@@ -7,6 +7,7 @@ import { decideFence, decideHeartbeat, decideRegister, sessionOf } from './broke
 import type { ClusterCommand, ClusterReply } from './commands.ts'
 import { decideGrowReplicas, growsSoon } from './growth.ts'
 import { type BrokerImage, ClusterImage, type Deletion, type PartitionImage, type TopicImage } from './image.ts'
+import { decideCreateInternal } from './internal-topics.ts'
 import { withLeader, withoutLeader } from './partitions.ts'
 import { decideProducerIds } from './producer-ids.ts'
 import type { BrokerRegistered, ClusterRecord, PartitionChanged, TopicDeleted } from './records.ts'
@@ -57,6 +58,8 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
     switch (command.kind) {
       case 'create-topic':
         return decideCreateTopic(image, command, now, this.#options.defaults, this.#options.newTopicId)
+      case 'create-internal-topic':
+        return decideCreateInternal(image, command, now, this.#options.newTopicId)
       case 'alter-topic':
         return decideAlterTopic(image, command)
       case 'add-partitions':

@@ -2,6 +2,7 @@
 // of the same closed union; they carry what the caller needs to go on, and mean that nothing was changed.
 
 import type { TopicImage } from './image.ts'
+import type { InternalTopic } from './internal-names.ts'
 import type { InvalidField } from './topic-config-check.ts'
 
 /** As a client gave it, unchecked. */
@@ -15,6 +16,11 @@ export interface CreateTopic {
   config?: GivenConfig
   /** Asked by a produce, not by a person: not for a name that was deleted a moment ago. */
   isAuto?: boolean
+}
+
+export interface CreateInternalTopic {
+  kind: 'create-internal-topic'
+  name: InternalTopic
 }
 
 export interface AlterTopic {
@@ -41,7 +47,8 @@ export interface AllocateProducerIds {
   count: number
 }
 
-export type TopicCommand = CreateTopic | AlterTopic | DeleteTopic | AddPartitions | AllocateProducerIds
+export type TopicCommand =
+  CreateTopic | CreateInternalTopic | AlterTopic | DeleteTopic | AddPartitions | AllocateProducerIds
 
 /** At each start of a broker. Repeatable. */
 export interface RegisterBroker {

@@ -2,7 +2,8 @@
 // moment. What came between two images is their delta, found by identity, since a topic that did not change is the same
 // object in both.
 
-import type { TopicId } from '../base/index.ts'
+import { isInternalName, type TopicId } from '../base/index.ts'
+import { INTERNAL_TOPICS } from './internal-names.ts'
 import type { TopicConfigPatch } from './topic-config.ts'
 
 export interface PartitionImage {
@@ -74,14 +75,16 @@ export interface ClusterParts {
 export class ClusterImage {
   readonly #parts: ClusterParts
   #names: readonly string[] | null = null
+  #internalNames: readonly string[] | null = null
 
   /** The maps become the image's: nobody changes them any more. */
   constructor(parts: ClusterParts) {
     this.#parts = parts
   }
 
+  /** Without internal ones. */
   get topicCount(): number {
-    return this.#parts.topics.size
+    return this.#parts.topicByName.size - this.internalNames.length
   }
 
   get nextProducerId(): number {
@@ -106,10 +109,16 @@ export class ClusterImage {
     for (const broker of this.brokers()) if (!broker.isFenced) yield broker
   }
 
-  /** Sorted by code units, as `after=` pages through them. */
+  /** Without internal ones. Sorted by code units, as `after=` pages through them. */
   get names(): readonly string[] {
-    this.#names ??= [...this.#parts.topicByName.keys()].sort()
+    this.#names ??= [...this.#parts.topicByName.keys()].filter((name) => !isInternalName(name)).sort()
     return this.#names
+  }
+
+  /** Of the internal topics that have been made. */
+  get internalNames(): readonly string[] {
+    this.#internalNames ??= INTERNAL_TOPICS.filter((name) => this.#parts.topicByName.has(name))
+    return this.#internalNames
   }
 
   topics(): Iterable<TopicImage> {

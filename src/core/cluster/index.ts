@@ -24,6 +24,7 @@ export {
   type PartitionImage,
   type TopicImage,
 } from './image.ts'
+export { GROUPS_TOPIC, type InternalTopic } from './internal-names.ts'
 export { type ClusterRecord, clusterRecords } from './records.ts'
 export {
   type ChoiceSetting,

@@ -67,6 +67,10 @@ export function decideCreateTopic(
     config: config.patch,
     createdAt: now,
   }
+  return createdRecords(image, record)
+}
+
+export function createdRecords(image: ClusterImage, record: TopicCreated): TopicDecision {
   const placed = placedIn(image, createdTopic(record), 0)
   if (placed === null) return refused({ kind: 'no-live-broker' })
   return { records: [record, placed], reply: { kind: 'created', topic: placedTopic(createdTopic(record), placed) } }

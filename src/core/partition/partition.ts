@@ -180,6 +180,11 @@ export class Partition implements LogListener {
     return this.#log.read(from, end, bytesMax)
   }
 
+  /** Visits every batch, also those not committed yet, in slices. */
+  scan(from: number, upTo: number, visit: (bytes: Uint8Array, at: number) => void): Promise<void> {
+    return this.#log.scan(from, upTo, visit)
+  }
+
   /** What is held under a key; some of it may not be committed yet. */
   keyHeld(keyHash: Uint8Array): HeldKey | null {
     return this.#state?.keys.held(keyHash) ?? null

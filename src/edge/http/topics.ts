@@ -1,6 +1,7 @@
 // Topics and their partitions: /v1/topics.
 
 import { z } from '@hono/zod-openapi'
+import { isInternalName } from '../../core/base/index.ts'
 import { type TopicRoute } from '../../core/broker/index.ts'
 import type { TopicImage } from '../../core/cluster/index.ts'
 import {
@@ -36,7 +37,7 @@ export const topicOperations: readonly Operation[] = [
     method: 'GET',
     path: '/v1/topics',
     tag: 'topics',
-    summary: 'List topics, by name, a page at a time',
+    summary: 'List topics, by name, a page at a time; internal ones only where the prefix asks for them',
     query: [
       { name: 'prefix', about: 'Only names that begin with this.', shape: z.string() },
       { name: 'after', about: 'Names behind this one: the `after` of the page before.', shape: TopicName },
@@ -150,7 +151,8 @@ function listTopics(path: ControlPath, { query }: ControlCall): Response {
   if (limit instanceof Problem) return problemAnswer(limit)
   const prefix = query.get('prefix') ?? ''
   const after = query.get('after') ?? ''
-  const { names } = path.broker.image
+  const { image } = path.broker
+  const names = isInternalName(prefix) ? image.internalNames : image.names
   const page: TopicImage[] = []
   let more = false
   for (let i = firstBehind(names, after > prefix ? after : prefix, after); i < names.length; i++) {

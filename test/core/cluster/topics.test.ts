@@ -260,6 +260,41 @@ group('alter, grow, delete', () => {
   })
 })
 
+group('internal topics', () => {
+  test('made once, whole, compacted and kept for ever, whatever the broker has for defaults', () => {
+    const bench = new ClusterBench({ partitions: 3, config: { flush: 'os', retentionMs: 1_000 } })
+    const reply = bench.submit({ kind: 'create-internal-topic', name: '__groups' })
+    expect(reply).toMatchObject({ kind: 'created', topic: { name: '__groups', config: { flush: 'group' } } })
+    const { partitions, config } = topicOf(reply)
+    expect(partitions).toHaveLength(16)
+    expect(config).toMatchObject({ cleanup: 'compact', retentionMs: -1, retentionBytes: -1 })
+    bench.nowMs += 1
+    expect(bench.submit({ kind: 'create-internal-topic', name: '__groups' })).toEqual({
+      kind: 'exists',
+      topic: topicOf(reply),
+    })
+    expect(bench.writes).toBe(1)
+  })
+
+  test('nobody else makes, changes or deletes one, and it is not counted or listed as a topic', () => {
+    const bench = new ClusterBench()
+    bench.submit({ kind: 'create-internal-topic', name: '__groups' })
+    bench.submit({ kind: 'create-topic', name: 'orders' })
+    for (const command of [
+      { kind: 'create-topic', name: '__other' },
+      { kind: 'create-topic', name: '__groups' },
+      { kind: 'alter-topic', name: '__groups', config: { retentionMs: 1_000 } },
+      { kind: 'add-partitions', name: '__groups', count: 32 },
+      { kind: 'delete-topic', name: '__groups' },
+    ] as const) {
+      expect(bench.submit(command).kind).toBe('internal-name')
+    }
+    expect(bench.image.topicCount).toBe(1)
+    expect(bench.image.names).toEqual(['orders'])
+    expect(bench.image.internalNames).toEqual(['__groups'])
+  })
+})
+
 const name = fc.constantFrom('a', 'b', 'c', '__x', 'no/name')
 const config = fc.record(
   {
@@ -277,6 +312,7 @@ const command: fc.Arbitrary<ClusterCommand> = fc.oneof(
     config,
     isAuto: fc.boolean(),
   }),
+  fc.constant({ kind: 'create-internal-topic' as const, name: '__groups' as const }),
   fc.record({ kind: fc.constant('alter-topic' as const), name, config }),
   fc.record({ kind: fc.constant('delete-topic' as const), name }),
   fc.record({ kind: fc.constant('add-partitions' as const), name, count: fc.integer({ min: 0, max: 9 }) }),
