@@ -7,7 +7,14 @@
 
 import type { TopicImage } from '../cluster/index.ts'
 import type { CommitFate } from '../partition/index.ts'
-import { type BatchBuilder, type BatchCompression, batchBytesOf, type RecordSpans, slotOfKey } from '../record/index.ts'
+import {
+  type BatchBuilder,
+  type BatchCompression,
+  batchBytesOf,
+  type BatchFields,
+  type RecordSpans,
+  slotOfKey,
+} from '../record/index.ts'
 import type { HeldRequest } from './idempotency.ts'
 import { appendPatiently } from './produce-batches.ts'
 import type { AppendedBatch, ProduceHost, ProduceOutcome, ProduceRequest } from './produce-request.ts'
@@ -309,22 +316,18 @@ export class ProduceSession {
   #seal(lane: Lane): void {
     const { idempotency, producer } = this.#request
     const count = lane.builder.recordCount
-    const batch = lane.builder.finish({
-      compression: this.#compression,
-      ...(producer === null
-        ? null
-        : { producerId: producer.id, producerEpoch: producer.epoch, baseSequence: producer.sequence }),
-      ...(idempotency === null
-        ? null
-        : {
-            idempotency: {
-              keyHash: idempotency.keyHash,
-              firstOrdinal: lane.batchOrdinal,
-              partitionCount: this.#held!.partitionCount,
-              digest: lane.digest,
-            },
-          }),
-    })
+    const fields: BatchFields = { compression: this.#compression }
+    if (producer !== null) {
+      fields.producerId = producer.id
+      fields.producerEpoch = producer.epoch
+      fields.baseSequence = producer.sequence
+    }
+    if (idempotency !== null) {
+      const { partitionCount } = this.#held!
+      const { keyHash } = idempotency
+      fields.idempotency = { keyHash, firstOrdinal: lane.batchOrdinal, partitionCount, digest: lane.digest }
+    }
+    const batch = lane.builder.finish(fields)
     if (producer !== null) producer.sequence = (producer.sequence + count) % 0x1_0000_0000
     lane.batches ??= []
     lane.firstRecords ??= []
