@@ -2,6 +2,7 @@
 
 import type { Command } from 'commander'
 import { consumeAsMember } from './consume-group.ts'
+import { follow } from './follow.ts'
 import { CommandFailed, print } from './output.ts'
 import { Remote, SERVER_DEFAULT } from './remote.ts'
 
@@ -28,7 +29,7 @@ export function addConsumeCommand(program: Command): void {
       'earliest',
     )
     .option('--until <place>', 'latest, or @time: where to stop')
-    .option('--follow', 'go on as records arrive')
+    .option('--follow', 'go on as records arrive, through restarts of the broker')
     .option('--format <format>', 'value: a JSON value a line · record: whole records', 'value')
     .option('--tags <tags>', 'only records with one of these tags, separated by commas')
     .option('--partition <number>', 'only this partition')
@@ -53,6 +54,10 @@ async function consume(topic: string, options: ConsumeOptions): Promise<void> {
   checkFormat(options)
   if (options.member !== undefined) throw new CommandFailed('--member goes with --group')
   const remote = new Remote(options)
+  if (options.follow === true) {
+    if (options.until !== undefined) throw new CommandFailed('--until ends and --follow does not: leave one out')
+    return follow(topic, remote, { ...options, limit: limitOf(options) })
+  }
   const path = pathOf(topic, options)
   let left = limitOf(options)
   let place: Record<string, string> = {
@@ -63,18 +68,12 @@ async function consume(topic: string, options: ConsumeOptions): Promise<void> {
     ...(options.format === 'record' ? { format: 'record' } : null),
     ...(options.tags === undefined ? null : { tags: options.tags }),
   }
-  if (options.follow === true && options.limit === undefined) {
-    await follow(await remote.send(`${path}?${new URLSearchParams({ ...place, ...shape, follow: 'true' })}`, ACCEPT))
-    return
-  }
   for (;;) {
     const query = new URLSearchParams({ ...place, ...shape, limit: String(Math.min(left, 10_000)) })
-    if (options.follow === true) query.set('wait', '30s')
     const response = await remote.send(`${path}?${query}`, ACCEPT)
     left -= await printLines(response)
     const cursor = response.headers.get('naru-cursor')
-    const isAtEnd = response.headers.get('naru-caught-up') === 'true' && options.follow !== true
-    if (left <= 0 || isAtEnd || cursor === null) return
+    if (left <= 0 || response.headers.get('naru-caught-up') === 'true' || cursor === null) return
     place = { cursor, ...(options.until === undefined ? null : { until: options.until }) }
   }
 }
@@ -106,7 +105,9 @@ function checkFormat({ format }: ConsumeOptions): void {
 }
 
 function limitOf({ limit }: ConsumeOptions): number {
-  return limit === undefined ? Number.POSITIVE_INFINITY : Number(limit)
+  if (limit === undefined) return Number.POSITIVE_INFINITY
+  if (/^[1-9][0-9]*$/.test(limit)) return Number(limit)
+  throw new CommandFailed('--limit is a number of records, from 1')
 }
 
 const LINE_FEED = 10
@@ -124,17 +125,4 @@ async function printLines(response: Response): Promise<number> {
   let lines = 0
   for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) lines++
   return lines
-}
-
-/** Blank lines are the broker's heartbeat, not records. */
-async function follow(response: Response): Promise<void> {
-  let atLineStart = true
-  for await (const chunk of response.body ?? []) {
-    const lines = chunk.filter((byte: number) => {
-      const isBlank = atLineStart && byte === LINE_FEED
-      atLineStart = byte === LINE_FEED
-      return !isBlank
-    })
-    if (lines.length > 0) await print(lines)
-  }
 }

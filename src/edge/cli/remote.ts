@@ -20,10 +20,10 @@ export interface RemoteOptions {
 }
 
 export class Remote {
-  readonly #base: string
+  readonly base: string
 
   constructor({ server }: RemoteOptions) {
-    this.#base = server.replace(/\/+$/, '')
+    this.base = server.replace(/\/+$/, '')
   }
 
   /** The answer's JSON. Throws `Refused` when there is none. */
@@ -39,10 +39,10 @@ export class Remote {
   async send(path: string, init: RequestInit): Promise<Response> {
     let response: Response
     try {
-      response = await fetch(this.#base + path, init)
+      response = await fetch(this.base + path, init)
     } catch (error) {
       if (error instanceof Error && error.name === 'AbortError') throw error
-      throw new CommandFailed(`no broker answers at ${this.#base}: is it running? (naru serve; or --server URL)`)
+      throw new CommandFailed(`no broker answers at ${this.base}: is it running? (naru serve; or --server URL)`)
     }
     if (!response.ok) throw await refusalOf(response)
     return response
