@@ -30,5 +30,8 @@ export type {
   TopicPartitions,
   Touch,
 } from './commands.ts'
+export { GroupMachine, type GroupMachineOptions } from './group-machine.ts'
+export type { PlantedFault } from './planted.ts'
+export { type GroupRecord, groupRecords } from './records.ts'
 export type { GroupTopic, GroupTopics } from './topics.ts'
 export type { GroupStateWord, GroupsView, GroupView, MemberStateWord, MemberView } from './view.ts'

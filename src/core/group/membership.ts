@@ -1,0 +1,96 @@
+// Being a member: signs of life, dropping, leaving, and what becomes of one that is silent, does not get on, or does not drop.
+
+import { signOfLife } from './clocks.ts'
+import type { Assignment, GroupCommand, Heartbeat, Leave, Touch } from './commands.ts'
+import {
+  draftedMembership,
+  draftOf,
+  draftTimers,
+  fenced,
+  fencing,
+  type GroupContext,
+  type GroupDecision,
+  mayDrop,
+  membership,
+  presentMember,
+  recordOf,
+  refused,
+} from './decision.ts'
+import type { Group, Member } from './group.ts'
+
+export function decideHeartbeat(group: Group, command: Heartbeat, context: GroupContext): GroupDecision {
+  const { member: name, generation, owned, waitMs } = command
+  const member = presentMember(group, name)
+  if (member === null) return refused({ kind: 'unknown-member', group: group.name, member: name })
+  const fence = fencing(member, generation)
+  if (fence !== null) return refused(fence)
+  // It works on what is no longer its own: what it knows is of another time.
+  if (owned !== null && owns(owned, (topicId, partition) => member.held.since(topicId, partition) === null)) {
+    return refused(fenced(member.record, generation ?? member.record.generation))
+  }
+  const timers = signOfLife(member.record, waitMs, false)
+  if (owned === null || !mayDrop(member, generation) || ownsRevoked(owned, member)) {
+    return { records: [], reply: { kind: 'alive', ...membership(group, member, context) }, timers }
+  }
+  const draft = draftOf(group, context)
+  draft.drop(member.record)
+  draft.reconcile()
+  const records = draft.records()
+  const reply = { kind: 'alive' as const, ...draftedMembership(draft, name, context) }
+  return { records, reply, timers: [...timers, ...draftTimers(draft)] }
+}
+
+export function decideTouch(group: Group, { member: name }: Touch): GroupDecision {
+  const member = presentMember(group, name)
+  if (member === null) return refused({ kind: 'unknown-member', group: group.name, member: name })
+  return { records: [], reply: { kind: 'touched' }, timers: signOfLife(member.record, 0, false) }
+}
+
+export function decideLeave(group: Group, command: Leave, now: number, context: GroupContext): GroupDecision {
+  const member = group.members.get(command.member)?.record
+  if (member === undefined) return refused({ kind: 'unknown-member', group: group.name, member: command.member })
+  if (member.isAway) return { records: [], reply: { kind: 'left' } }
+  const draft = draftOf(group, context)
+  if (member.static !== null) draft.put({ ...member, isAway: true, revoking: [] })
+  else {
+    draft.remove(member.member, now)
+    draft.divide()
+  }
+  draft.reconcile()
+  return { records: draft.records(), reply: { kind: 'left' }, timers: draftTimers(draft) }
+}
+
+type Expiry = Extract<GroupCommand, { kind: 'session-expired' | 'poll-expired' | 'rebalance-expired' }>
+
+/**
+ * The member is removed. Many may expire at once, so the work is divided anew behind them all: the record of an epoch without
+ * a division sets a clock that does so.
+ */
+export function decideExpiry(group: Group, command: Expiry, now: number, context: GroupContext): GroupDecision {
+  const member = group.members.get(command.member)?.record
+  const isOver =
+    member !== undefined &&
+    (command.kind === 'session-expired' ||
+      (command.kind === 'poll-expired' && !member.isAway) ||
+      (command.kind === 'rebalance-expired' && member.revoking.length > 0))
+  if (!isOver) return { records: [], reply: { kind: 'timed' } }
+  const draft = draftOf(group, context)
+  draft.remove(member.member, now)
+  if (draft.members.size === 0 || recordOf(group).settings.assignor === 'leader') {
+    draft.divide()
+    draft.reconcile()
+  }
+  return { records: draft.records(), reply: { kind: 'timed' }, timers: draftTimers(draft) }
+}
+
+function ownsRevoked(owned: Assignment, { record }: Member): boolean {
+  return owns(owned, (topicId, partition) =>
+    record.revoking.some((list) => list.topicId === topicId && list.partitions.includes(partition)),
+  )
+}
+
+type TopicId = Assignment[number]['topicId']
+
+function owns(owned: Assignment, isSuch: (topicId: TopicId, partition: number) => boolean): boolean {
+  return owned.some(({ topicId, partitions }) => partitions.some((partition) => isSuch(topicId, partition)))
+}
