@@ -60,12 +60,13 @@ const FLOORS: readonly Floor[] = [
       packages: ['bun', 'node', 'hono', 'zod', '@hono/zod-openapi'],
     },
     'edge/push': { enters: ['edge/wire', 'core/broker', 'core/group', 'core/record', ...GROUND], packages: ['bun'] },
+    'edge/peer': { enters: GROUND, packages: ['bun', 'node', 'zod'] },
     'edge/metrics': { enters: ['edge/host', ...GROUND], packages: ['node', 'prom-client'] },
   },
   {
     'edge/cli': {
       enters: [
-        ...['client', 'edge/http', 'edge/push', 'edge/metrics', 'edge/wire', 'edge/config', 'edge/host'],
+        ...['client', 'edge/http', 'edge/push', 'edge/peer', 'edge/metrics', 'edge/wire', 'edge/config', 'edge/host'],
         ...['core/broker', 'core/cluster', 'core/log', 'core/record', ...GROUND],
       ],
       packages: ['bun', 'node', 'commander', 'prom-client'],

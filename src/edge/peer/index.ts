@@ -1,0 +1,7 @@
+export { AddressBook, BOOK_FILES } from './address-book.ts'
+export { type ClusterSecret, readClusterSecret } from './cluster-secret.ts'
+export { type DialWorld, introduce, type Introduction, PEER_PATH } from './dial.ts'
+export { type PeerIdentity } from './hello.ts'
+export { peerSockets, type PeerSocketData, type PeerUpgrading, upgradePeer } from './peer-door.ts'
+export { PeerTransport, type PeerTransportOptions } from './peer-transport.ts'
+export { isFinal, type Refused } from './refused.ts'
