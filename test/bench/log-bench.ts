@@ -15,6 +15,8 @@ const CONFIG: LogConfig = {
   segmentMs: -1,
   retentionMs: -1,
   retentionBytes: -1,
+  cleanup: 'delete',
+  deleteRetentionMs: 0,
   flush: 'group',
 }
 const root = mkdtempSync(join(process.argv[2] ?? tmpdir(), 'naru-log-bench-'))

@@ -27,6 +27,8 @@ const CONFIG: LogConfig = {
   segmentBytes: 16 << 20,
   segmentMs: Number.MAX_SAFE_INTEGER,
   retentionMs: -1,
+  cleanup: 'delete',
+  deleteRetentionMs: 0,
   retentionBytes: -1,
   flush: 'group',
 }

@@ -19,6 +19,9 @@ import { StorageRefusal } from './damage.ts'
 
 const SLICE_BYTES = 1024 * 1024
 
+/** A file, or a segment: that one opens its file anew when it was closed meanwhile, and says when it is gone. */
+export type BatchFile = Pick<DiskFile, 'path' | 'readCold'>
+
 /** Where a walk stands: the next batch should lie at `position` and begin with `offset`, in no older epoch. */
 export interface Track {
   readonly position: number
@@ -32,7 +35,7 @@ export interface WalkEnd extends Track {
 }
 
 export async function walkBatches(
-  file: DiskFile,
+  file: BatchFile,
   track: Track,
   end: number,
   codec: Codec,
@@ -68,7 +71,7 @@ export async function walkBatches(
   return { position, offset, epoch, fault }
 }
 
-function trackFault(bytes: Uint8Array, at: number, offset: number, epoch: number): BatchFault | null {
+export function trackFault(bytes: Uint8Array, at: number, offset: number, epoch: number): BatchFault | null {
   if (baseOffsetOf(bytes, at) !== offset) {
     return { kind: 'structure', detail: `offset ${baseOffsetOf(bytes, at)} where ${offset} should be` }
   }
@@ -81,7 +84,7 @@ function trackFault(bytes: Uint8Array, at: number, offset: number, epoch: number
  * itself hold bytes that look like a batch, so one is believed only when it ends where another begins or the file ends.
  */
 export async function nextBatch(
-  file: DiskFile,
+  file: BatchFile,
   track: Track,
   end: number,
   offsetMax: number,

@@ -10,6 +10,7 @@ export {
 export { type CommitMember, GroupCommit, type SyncRound } from './group-commit.ts'
 export { JOURNAL_PATH } from './journal.ts'
 export { JournaledDisk } from './journaled-disk.ts'
-export { Log, type LogListener, type LogWorld } from './log.ts'
+export { Log } from './log.ts'
 export type { LogConfig } from './log-config.ts'
+export type { LogListener, LogWorld } from './log-world.ts'
 export type { LogRead } from './log-reader.ts'

@@ -3,6 +3,10 @@ export interface LogConfig {
   readonly segmentBytes: number
   /** … and when its first batch is older; -1: never. */
   readonly segmentMs: number
+  /** Old records go by age and size, by a newer record of their key, or by both. */
+  readonly cleanup: 'delete' | 'compact' | 'both'
+  /** How long compaction keeps a tombstone that it has passed. */
+  readonly deleteRetentionMs: number
   /** -1: kept for ever. */
   readonly retentionMs: number
   /** -1: no bound. */

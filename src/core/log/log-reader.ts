@@ -5,7 +5,7 @@
 // What cannot be read is reported with the offset where reading can go on.
 
 import { assert } from '../base/index.ts'
-import { type Clock, type Codec, DiskError, type DiskFile } from '../ports/index.ts'
+import { type Clock, type Codec, DiskError } from '../ports/index.ts'
 import {
   appendedAtOf,
   BATCH_HEADER_BYTES,
@@ -91,15 +91,18 @@ export class LogReader {
     return near ?? this.#readElsewhere(segments, from, upTo, bytesMax)
   }
 
-  /** Off the loop; anew when the segment was removed meanwhile. */
+  /** Off the loop; anew when the segment was removed meanwhile, or another took its place. */
   async #readElsewhere(segments: SegmentSet, from: number, upTo: number, bytesMax: number): Promise<LogRead> {
     try {
       return await this.#readFar(from, upTo, bytesMax)
     } catch (error) {
-      const isGone = error instanceof DiskError && error.code === 'not-found'
-      if (!isGone || segments === this.#source.segments) throw error
+      if (!this.#isOutdated(segments, error)) throw error
       return this.read(from, upTo, bytesMax)
     }
+  }
+
+  #isOutdated(segments: SegmentSet, error: unknown): boolean {
+    return error instanceof DiskError && error.code === 'not-found' && segments !== this.#source.segments
   }
 
   /** Segments were cut or removed. */
@@ -133,7 +136,16 @@ export class LogReader {
 
   /** Base offset of the first batch appended at or after `ms`; the end when there is none. */
   async offsetAtTime(ms: number): Promise<number> {
-    const { list } = this.#source.segments
+    const { segments } = this.#source
+    try {
+      return await this.#offsetAtTime(segments, ms)
+    } catch (error) {
+      if (!this.#isOutdated(segments, error)) throw error
+      return this.offsetAtTime(ms)
+    }
+  }
+
+  async #offsetAtTime({ list }: SegmentSet, ms: number): Promise<number> {
     let low = 0
     let high = list.length
     while (low < high) {
@@ -151,7 +163,7 @@ export class LogReader {
       offset: row < 0 ? segment.base : segment.index.offset(row),
       epoch: 0,
     }
-    const end = await walkBatches(segment.file(), track, segment.bytes, this.#world.codec, (bytes, at) => {
+    const end = await walkBatches(segment, track, segment.bytes, this.#world.codec, (bytes, at) => {
       if (found < 0 && appendedAtOf(bytes, at) >= ms) found = baseOffsetOf(bytes, at)
     })
     return Math.max(found < 0 ? end.offset : found, this.#source.startOffset)
@@ -192,7 +204,7 @@ export class LogReader {
     let position = -1
     let base = offset
     let before = Number.NaN
-    const end = await walkBatches(segment.file(), track, segment.bytes, this.#world.codec, (bytes, at, here) => {
+    const end = await walkBatches(segment, track, segment.bytes, this.#world.codec, (bytes, at, here) => {
       if (lastOffsetOf(bytes, at) < offset) before = appendedAtOf(bytes, at)
       else if (position < 0) {
         position = here
@@ -214,13 +226,13 @@ export class LogReader {
     const { index } = segment
     const row = index.count - 1
     const track = { position: index.position(row), offset: row < 0 ? segment.base : index.offset(row), epoch: 0 }
-    return walkBatches(segment.file(), track, segment.bytes, this.#world.codec, visit)
+    return walkBatches(segment, track, segment.bytes, this.#world.codec, visit)
   }
 
   #hint(offset: number): Place | null {
     for (const place of this.#hints) {
       // at the end of a segment the next batch may have come to lie in a new one
-      if (place.offset === offset && place.position < place.segment.bytes) return place
+      if (place.offset === offset && place.position < place.segment.bytes && !place.segment.isGone) return place
     }
     return null
   }
@@ -272,13 +284,12 @@ export class LogReader {
       return this.#damaged(from, from, segments.list[0]?.base, 'no segment', 'its segment is missing')
     let isIndexFresh = !(await this.#completeIndex(segment))
     let place = this.#hint(from) ?? this.#indexed(segment, from)!
-    const file = segment.file()
     let { position, offset } = place
     let want = wantedBytes(bytesMax, offset === from)
     for (;;) {
       const end = Math.min(position + want, segment.bytes)
       const bytes = new Uint8Array(Math.max(end - position, 0))
-      const count = bytes.length === 0 ? 0 : await file.readCold(bytes, position)
+      const count = bytes.length === 0 ? 0 : await segment.readCold(bytes, position)
       segment.warm(position, end)
       const read = this.#parse(bytes, count, segment, position, offset, from, upTo, bytesMax)
       if (read !== null) return read
@@ -299,7 +310,7 @@ export class LogReader {
         continue
       }
       const next = await nextBatch(
-        file,
+        segment,
         { position, offset, epoch: 0 },
         segment.bytes,
         this.#offsetMax(segment),
@@ -398,16 +409,15 @@ export class LogReader {
 
   async #rebuildIndex(segment: Segment): Promise<void> {
     const { codec } = this.#world
-    const file: DiskFile = segment.file()
     const end = segment.bytes
     const fresh = segment.index.fresh()
     let track = { position: 0, offset: segment.base, epoch: 0 }
     for (;;) {
-      const reached = await walkBatches(file, track, end, codec, (bytes, at, position) =>
+      const reached = await walkBatches(segment, track, end, codec, (bytes, at, position) =>
         fresh.note(baseOffsetOf(bytes, at), position, appendedAtOf(bytes, at)),
       )
       if (reached.fault === null) break
-      const next = await nextBatch(file, reached, end, this.#offsetMax(segment), codec)
+      const next = await nextBatch(segment, reached, end, this.#offsetMax(segment), codec)
       if (next === null) break
       track = next
     }

@@ -9,51 +9,38 @@
 // first, so a crash leaves them wholly done or not begun. Recovery is in recovery.ts, reading in log-reader.ts.
 
 import { assert } from '../base/index.ts'
-import { type Clock, type Codec, type Disk, DiskError, type Events } from '../ports/index.ts'
+import { DiskError } from '../ports/index.ts'
 import { appendedAtOf, baseOffsetOf, lastOffsetOf, leaderEpochOf } from '../record/index.ts'
+import { type CompactableLog, Compactor } from './compactor.ts'
 import { finishCut } from './cut.ts'
-import type { Damage } from './damage.ts'
-import type { DiskSpace } from './disk-space.ts'
+import { type Damage, Damages } from './damage.ts'
 import type { DurableMark, MarkFields } from './durable-mark.ts'
 import type { Epochs } from './epochs.ts'
-import type { CommitMember, GroupCommit, SyncRound } from './group-commit.ts'
+import type { CommitMember, SyncRound } from './group-commit.ts'
 import type { LogConfig } from './log-config.ts'
+import { findGaps } from './gaps.ts'
 import { beginAnew, type LogPoint, marked } from './log-point.ts'
 import { type LogRead, LogReader } from './log-reader.ts'
+import type { LogListener, LogWorld } from './log-world.ts'
 import { recover, type Recovered } from './recovery.ts'
 import { pointBelow } from './point-below.ts'
 import { retentionStart } from './retention.ts'
+import type { Segment } from './segment.ts'
 import type { SegmentSet } from './segment-set.ts'
+import { swapSegments } from './segment-swap.ts'
 import { SegmentWriter } from './segment-writer.ts'
+import { SyncWaiters } from './sync-waiters.ts'
 
-export interface LogWorld {
-  readonly disk: Disk
-  readonly codec: Codec
-  readonly clock: Clock
-  readonly events: Events
-  readonly commits: GroupCommit
-  /** Told when a write finds no space. */
-  readonly space?: DiskSpace
-}
-
-export interface LogListener {
-  /** All offsets below `end` are on disk (flush `os`: written); at most once a round. */
-  onDurable(end: number): void
-  /** Batches from `from` on were not kept, for want of space: the log ends at `from` again. */
-  onRefused(from: number): void
-  /** A segment was sealed; all below `end` is written. */
-  onRoll?(end: number): void
-}
-
-export class Log implements CommitMember {
+export class Log implements CommitMember, CompactableLog {
   readonly folder: string
+  #config: LogConfig
+  readonly compactor: Compactor
   readonly #world: LogWorld
   readonly #listener: LogListener
   readonly #mark: DurableMark
   readonly #epochs: Epochs
   readonly #reader: LogReader
-  readonly #damages: Damage[]
-  #config: LogConfig
+  readonly #damages: Damages
   readonly #writer: SegmentWriter
   #startOffset: number
 
@@ -69,7 +56,7 @@ export class Log implements CommitMember {
   #isMarkDue = false
   /** A higher start is in the mark and not known to be synced. */
   #isRaising = false
-  #waiting: { end: number; resolve: () => void; reject: (error: unknown) => void }[] = []
+  readonly #waiters = new SyncWaiters()
   /** Truncation, reset, trim, retention and closing happen one after the other. */
   #exclusive: Promise<void> = Promise.resolve()
   #isCutting = false
@@ -78,7 +65,7 @@ export class Log implements CommitMember {
   static async open(folder: string, config: LogConfig, world: LogWorld, listener: LogListener): Promise<Log> {
     const recovered = await recover(folder, world)
     const log = new Log(folder, config, world, listener, recovered)
-    if (recovered.isCountWrong) await log.#findGaps()
+    if (recovered.isCountWrong) await findGaps(log.segments, log.#reader, (gap) => log.noteDamage(gap))
     return log
   }
 
@@ -90,7 +77,7 @@ export class Log implements CommitMember {
     this.#mark = recovered.mark
     this.#epochs = recovered.epochs
     this.#startOffset = recovered.startOffset
-    this.#damages = recovered.damages
+    this.#damages = new Damages(recovered.damages, world.events)
     const { end } = recovered
     this.#syncing = { ...end }
     this.#synced = { ...end }
@@ -101,6 +88,11 @@ export class Log implements CommitMember {
     this.#writer = new SegmentWriter(folder, world, recovered, this.#reader, (sealedEnd) =>
       listener.onRoll?.(sealedEnd),
     )
+    this.compactor = new Compactor(this, world, this.#reader)
+  }
+
+  get config(): LogConfig {
+    return this.#config
   }
 
   get segments(): SegmentSet {
@@ -142,7 +134,7 @@ export class Log implements CommitMember {
 
   /** The first damage known, by offset. */
   get damage(): Damage | null {
-    return this.#damages[0] ?? null
+    return this.#damages.first
   }
 
   configure(config: LogConfig): void {
@@ -151,7 +143,7 @@ export class Log implements CommitMember {
 
   append(batch: Uint8Array): void {
     assert(!this.#isClosed && !this.#isCutting, 'append to a log that is being closed or cut')
-    assert(this.#damages.length === 0, 'append to a damaged log')
+    assert(this.damage === null, 'append to a damaged log')
     assert(baseOffsetOf(batch, 0) === this.#endOffset, 'a batch that does not begin at the end of the log')
     const epoch = leaderEpochOf(batch, 0)
     if (epoch !== this.#epochs.latest) this.#epochs.note(epoch, this.#endOffset)
@@ -186,10 +178,7 @@ export class Log implements CommitMember {
   }
 
   noteDamage(damage: Damage): void {
-    if (this.#damages.some((known) => known.offset === damage.offset)) return
-    this.#world.events.error('log-damaged', { ...damage })
-    this.#damages.push(damage)
-    this.#damages.sort((a, b) => a.offset - b.offset)
+    this.#damages.note(damage)
   }
 
   // ── group commit ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -209,7 +198,7 @@ export class Log implements CommitMember {
 
   beginSync(round: SyncRound): boolean {
     const isCut = this.#refusal === 'cut'
-    const isLazy = this.#config.flush === 'os' && !isCut && this.#waiting.length === 0
+    const isLazy = this.#config.flush === 'os' && !isCut && this.#waiters.isEmpty
     if (isLazy && !this.#writer.hasUnsyncedSealed) return false
     if (this.#writer.isClean && !isCut) return false
     this.#writer.addUnsynced(round)
@@ -227,17 +216,13 @@ export class Log implements CommitMember {
 
   settle(): void {
     if (this.#isMarkDue) this.#writeMark()
-    if (this.#waiting.length === 0) return
-    const isSettled = this.#isSettled
-    for (const waiter of this.#waiting.splice(0)) {
-      if (isSettled || this.#synced.end >= waiter.end) waiter.resolve()
-      else this.#waiting.push(waiter)
-    }
-    if (this.#waiting.length > 0) this.#world.commits.add(this)
+    if (this.#waiters.isEmpty) return
+    this.#waiters.settle(this.#isSettled ? Number.POSITIVE_INFINITY : this.#synced.end)
+    if (!this.#waiters.isEmpty) this.#world.commits.add(this)
   }
 
   abandon(error: unknown): void {
-    for (const waiter of this.#waiting.splice(0)) waiter.reject(error)
+    this.#waiters.abandon(error)
   }
 
   // ── cutting, trimming, keeping house ──────────────────────────────────────────────────────────────────────────────
@@ -249,7 +234,8 @@ export class Log implements CommitMember {
       await this.#settled()
       // what was pending may have been refused meanwhile
       offset = Math.min(offset, this.#endOffset)
-      if (offset === this.#endOffset && this.#damages.every((damage) => damage.offset < offset)) return
+      if (offset === this.#endOffset && !this.#damages.isAnyFrom(offset)) return
+      await this.compactor.forget()
       await this.#cut(await pointBelow(offset, this, this.#reader, this.#epochs), this.#startOffset)
     })
   }
@@ -258,6 +244,7 @@ export class Log implements CommitMember {
   resetTo(offset: number): Promise<void> {
     return this.#alone(async () => {
       await this.#settled()
+      await this.compactor.forget()
       await this.#cut({ end: offset, segmentBase: offset, segmentBytes: 0, appendedAtMax: 0, epoch: -1 }, offset)
     })
   }
@@ -276,7 +263,9 @@ export class Log implements CommitMember {
       if (this.#isClosed) return
       const now = this.#world.clock.now()
       this.#writer.sealAged(now, this.#config)
-      await this.#raiseStart(await this.#retentionStart(now))
+      if (this.#config.cleanup !== 'compact') await this.#raiseStart(await this.#retentionStart(now))
+      // so that the last segment, once sealed, may be compacted too
+      if (this.#config.cleanup !== 'delete' && this.#isSettled && this.#writer.active === null) this.#beginAnew()
       const isBusy = this.#pending.length > 0 || this.#syncing.end !== this.#synced.end
       this.#writer.rest(isBusy)
       if (isBusy || !this.#writer.isClean) return
@@ -285,9 +274,32 @@ export class Log implements CommitMember {
     })
   }
 
-  /** Writes and syncs everything and closes the files. After that a start has nothing to check. */
-  close(): Promise<void> {
+  /** For the compactor. */
+  get swappableEnd(): number {
+    return Math.min(this.#synced.segmentBase, this.#durableEnd)
+  }
+
+  /** For the compactor: `fresh`, written and synced, takes the place of neighbours that end before `end`. */
+  swap(group: readonly Segment[], end: number, fresh: Segment): Promise<boolean> {
     return this.#alone(async () => {
+      const isOurs = group.every((segment) => this.segments.list.includes(segment)) && end <= this.swappableEnd
+      if (this.#isClosed || !isOurs) return false
+      const { commits } = this.#world
+      // an older mark, were it to come back in a crash, would speak of a place that the new segment has not
+      await commits.syncNow([this.#mark.writeTwice(this.#fields())], [])
+      await swapSegments(this.folder, group, end, fresh, this.#world, () => {
+        this.#writer.replace(group, fresh)
+        this.#reader.forgetPlaces()
+      })
+      this.#writeMark()
+      return true
+    })
+  }
+
+  /** Writes and syncs everything and closes the files. After that a start has nothing to check. */
+  async close(): Promise<void> {
+    await this.compactor.stop()
+    await this.#alone(async () => {
       if (this.#isClosed) return
       this.#isClosed = true
       await this.#settled()
@@ -361,15 +373,17 @@ export class Log implements CommitMember {
     const { commits } = this.#world
     if (commits.failure !== null) throw commits.failure.error
     if (this.#isSettled || this.#synced.end >= end) return
-    await new Promise<void>((resolve, reject) => {
-      this.#waiting.push({ end, resolve, reject })
-      commits.add(this)
-    })
+    const settled = this.#waiters.wait(end)
+    commits.add(this)
+    await settled
   }
 
-  #alone(job: () => Promise<void>): Promise<void> {
+  #alone<T>(job: () => Promise<T>): Promise<T> {
     const run = this.#exclusive.then(job)
-    this.#exclusive = run.catch(() => {})
+    this.#exclusive = run.then(
+      () => {},
+      () => {},
+    )
     return run
   }
 
@@ -389,9 +403,7 @@ export class Log implements CommitMember {
     this.#endOffset = point.end
     this.#durableEnd = point.end
     this.#appendedAtMax = point.appendedAtMax
-    const left = this.#damages.filter((damage) => damage.offset < point.end && damage.offset >= startOffset)
-    this.#damages.length = 0
-    this.#damages.push(...left)
+    this.#damages.keep((damage) => damage.offset < point.end && damage.offset >= startOffset)
     this.#isCutting = false
   }
 
@@ -404,7 +416,7 @@ export class Log implements CommitMember {
     const gone = this.segments.below(offset, isWhole ? offset : Number.POSITIVE_INFINITY)
     if (isWhole) {
       this.#writer.seal()
-      for (const point of [this.#writer.written, this.#syncing, this.#synced]) beginAnew(point, offset)
+      this.#beginAnew()
     }
     // first the mark, then the files: a missing file that the mark still counts would be damage
     this.#isRaising = true
@@ -412,13 +424,16 @@ export class Log implements CommitMember {
     this.#isRaising = false
     this.#writer.forget(gone)
     this.#reader.forgetPlaces()
-    const left = this.#damages.filter((damage) => damage.nextReadableOffset > offset)
-    this.#damages.length = 0
-    this.#damages.push(...left)
+    this.#damages.keep((damage) => damage.nextReadableOffset > offset)
     for (const segment of gone) {
       segment.remove()
       if (gone.length > 1) await new Promise<void>((resolve) => this.#world.clock.nextTurn(resolve))
     }
+  }
+
+  /** All is synced and sealed: what comes next goes into a new segment. */
+  #beginAnew(): void {
+    for (const point of [this.#writer.written, this.#syncing, this.#synced]) beginAnew(point, this.#endOffset)
   }
 
   #retentionStart(now: number): Promise<number> {
@@ -426,18 +441,5 @@ export class Log implements CommitMember {
     return retentionStart(sealed, this.#startOffset, this.bytes, this.#synced.end, this.#config, now, (segment) =>
       this.#reader.lastAppendedAt(segment),
     )
-  }
-
-  /** The mark counts other segments than there are: those whose ends no longer meet have lost something. */
-  async #findGaps(): Promise<void> {
-    const { list } = this.segments
-    for (let i = 0; i + 1 < list.length; i++) {
-      const next = list[i + 1]!
-      const end = await this.#reader.walkEnd(list[i]!)
-      if (end.offset >= next.base) continue
-      const detail = 'the segments do not meet'
-      this.noteDamage({ offset: end.offset, nextReadableOffset: next.base, path: next.path, detail })
-    }
-    for (const segment of list) segment.closeFile()
   }
 }

@@ -14,6 +14,7 @@
 import type { Clock, Codec, Disk, DiskFile, Events } from '../ports/index.ts'
 import { appendedAtOf, baseOffsetOf, batchBytesOf, lastOffsetOf, leaderEpochOf } from '../record/index.ts'
 import { nextBatch, type Track, walkBatches, type WalkEnd } from './batch-walk.ts'
+import { CompactionMark } from './compaction-mark.ts'
 import type { Damage } from './damage.ts'
 import { finishCut } from './cut.ts'
 import { DurableMark, type MarkFields } from './durable-mark.ts'
@@ -22,6 +23,7 @@ import { Epochs } from './epochs.ts'
 import { beginAnew, emptyPoint, type LogPoint, marked } from './log-point.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { Segment, segmentBaseOf } from './segment.ts'
+import { finishSwaps } from './segment-swap.ts'
 import { SegmentSet } from './segment-set.ts'
 
 export interface RecoveryWorld {
@@ -70,7 +72,7 @@ class Recovery {
 
   async run(): Promise<Recovered> {
     const fields = this.#mark.read()
-    this.#segments = this.#findSegments()
+    this.#segments = await this.#findSegments()
     const isUnborn = fields === 'absent' || (fields !== 'bad' && this.#mark.isFresh)
     if (isUnborn && this.#segments.list.length === 0) return this.#create(fields === 'absent')
     if (fields === 'absent' || fields === 'bad') return this.#recoverUnmarked(fields)
@@ -83,10 +85,12 @@ class Recovery {
     return this.#recoverMarked(fields, areEpochsGood)
   }
 
-  #findSegments(): SegmentSet {
+  async #findSegments(): Promise<SegmentSet> {
     const { disk, codec } = this.#world
     const segments: Segment[] = []
-    for (const name of disk.list(this.#folder)) {
+    let names = disk.list(this.#folder)
+    if (await finishSwaps(this.#folder, names, this.#world)) names = disk.list(this.#folder)
+    for (const name of names) {
       const base = segmentBaseOf(name)
       if (base === null) continue
       const file = disk.open(`${this.#folder}/${name}`, 'read')
@@ -284,6 +288,7 @@ class Recovery {
   async #recoverUnmarked(why: 'absent' | 'bad'): Promise<Recovered> {
     const { events } = this.#world
     events.error('log-mark-lost', { folder: this.#folder, why })
+    await new CompactionMark(this.#world, this.#folder).forget(this.#world.commits)
     this.#epochs.load()
     const lastStart = this.#epochs.entries().at(-1)?.startOffset ?? 0
     const { list } = this.#segments

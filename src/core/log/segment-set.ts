@@ -3,6 +3,12 @@
 
 import type { Segment } from './segment.ts'
 
+export interface SealedSegment {
+  readonly segment: Segment
+  /** Behind its last offset. */
+  readonly end: number
+}
+
 export class SegmentSet {
   static readonly empty = new SegmentSet([])
   readonly list: readonly Segment[]
@@ -37,6 +43,13 @@ export class SegmentSet {
     return new SegmentSet([...this.list, segment])
   }
 
+  /** With one segment in place of some neighbours. */
+  replaced(group: readonly Segment[], by: Segment): SegmentSet {
+    return new SegmentSet(
+      this.list.flatMap((segment) => (segment === group[0] ? [by] : group.includes(segment) ? [] : [segment])),
+    )
+  }
+
   without(gone: ReadonlySet<Segment>): SegmentSet {
     return new SegmentSet(this.list.filter((segment) => !gone.has(segment)))
   }
@@ -52,7 +65,7 @@ export class SegmentSet {
   }
 
   /** All but `active`, with the offset each ends before; the log ends at `endOffset`. */
-  sealed(active: Segment | null, endOffset: number): { segment: Segment; end: number }[] {
+  sealed(active: Segment | null, endOffset: number): SealedSegment[] {
     const all = this.list.map((segment, i) => ({ segment, end: this.list[i + 1]?.base ?? endOffset }))
     return all.filter(({ segment }) => segment !== active)
   }

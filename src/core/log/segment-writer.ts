@@ -143,6 +143,12 @@ export class SegmentWriter {
     for (const segment of gone) this.#unsynced.delete(segment)
   }
 
+  /** `fresh`, synced, stands for `group` from here on. */
+  replace(group: readonly Segment[], fresh: Segment): void {
+    this.#segments = this.#segments.replaced(group, fresh)
+    for (const segment of group) this.#unsynced.delete(segment)
+  }
+
   /** After a cut: what comes next goes into a new segment. */
   restart(segments: SegmentSet, point: LogPoint): void {
     this.#segments = segments

@@ -28,6 +28,8 @@ export class SparseIndex {
   #fileBytes: number
   #lastPosition = Number.NEGATIVE_INFINITY
   isComplete: boolean
+  /** The path is another segment's from now on, or nobody's. */
+  #isDetached = false
 
   /** `isComplete` for a segment that has no batches yet. */
   constructor(disk: Disk, codec: Codec, path: string, isComplete: boolean) {
@@ -51,7 +53,7 @@ export class SparseIndex {
 
   /** Writes what the file lacks. Without space the entries stay here. */
   persist(): void {
-    if (this.#filed === this.#count) return
+    if (this.#filed === this.#count || this.#isDetached) return
     try {
       const file = this.#disk.open(this.path, 'create')
       if (this.#fileBytes < 0) this.#fileBytes = file.size()
@@ -61,6 +63,11 @@ export class SparseIndex {
     } catch (error) {
       if (!(error instanceof DiskError && error.code === 'no-space')) throw error
     }
+  }
+
+  /** The file is left alone from here on. */
+  detach(): void {
+    this.#isDetached = true
   }
 
   /** Frees the memory of what the file has. */
@@ -75,12 +82,13 @@ export class SparseIndex {
   /** Reads the file off the loop. False: the file is lost or bad and the index must be rebuilt. */
   async load(segmentBytes: number): Promise<boolean> {
     if (this.isComplete) return true
-    if (!this.#disk.exists(this.path)) return false
+    if (this.#isDetached || !this.#disk.exists(this.path)) return false
     const file = this.#disk.open(this.path, 'read')
     const bytes = new Uint8Array(file.size())
     const count = await file.readCold(bytes, 0)
     file.close()
     if (this.isComplete) return true
+    if (this.#isDetached) return false
     const fresh = this.#rows.slice(0, this.#count * COLUMNS)
     const freshFiled = this.#filed
     this.#count = 0

@@ -15,6 +15,29 @@ export function isInflationBounded(recordsBytes: number, compressedBytes: number
 
 /** The plain records of a compressed batch whose header has been checked, in memory of their own. */
 export function inflateRecords(bytes: Uint8Array, at: number, codec: Codec): Uint8Array | BatchFault {
+  const stored = storedRecords(bytes, at)
+  if ('kind' in stored) return stored
+  return inflated(stored, codec.inflate(stored.name, stored.bytes, stored.recordsBytes))
+}
+
+/** The same off the event loop. The bytes must stay as they are until then. */
+export async function inflateRecordsLater(
+  bytes: Uint8Array,
+  at: number,
+  codec: Codec,
+): Promise<Uint8Array | BatchFault> {
+  const stored = storedRecords(bytes, at)
+  if ('kind' in stored) return stored
+  return inflated(stored, await codec.inflateLater(stored.name, stored.bytes, stored.recordsBytes))
+}
+
+interface StoredRecords {
+  readonly name: 'gzip' | 'zstd'
+  readonly bytes: Uint8Array
+  readonly recordsBytes: number
+}
+
+function storedRecords(bytes: Uint8Array, at: number): StoredRecords | BatchFault {
   const start = at + BATCH_HEADER_BYTES + metaBytesOf(bytes, at)
   const end = at + batchBytesOf(bytes, at)
   const recordsBytes = recordsBytesOf(bytes, at)
@@ -22,9 +45,10 @@ export function inflateRecords(bytes: Uint8Array, at: number, codec: Codec): Uin
     return structureFault(`${end - start} compressed bytes may not become ${recordsBytes}`)
   }
   const name = codecOf(bytes, at) === BatchCodec.gzip ? 'gzip' : 'zstd'
-  const records = codec.inflate(name, bytes.subarray(start, end), recordsBytes)
-  if (records === null || records.length !== recordsBytes) {
-    return structureFault(`the compressed records are not ${recordsBytes} bytes of ${name}`)
-  }
-  return records
+  return { name, bytes: bytes.subarray(start, end), recordsBytes }
+}
+
+function inflated({ name, recordsBytes }: StoredRecords, records: Uint8Array | null): Uint8Array | BatchFault {
+  if (records !== null && records.length === recordsBytes) return records
+  return structureFault(`the compressed records are not ${recordsBytes} bytes of ${name}`)
 }

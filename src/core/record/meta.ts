@@ -3,20 +3,23 @@
 //   entry: u8 type · u8 flags (1 critical) · u16 zero · u32 bytes · bytes
 //   1 tags          u8 tag count · { u8 bytes · UTF-8 }… · then a mask of ⌈tag count ÷ 8⌉ bytes for each record, in order
 //   2 idempotency   16 B key hash · u32 firstOrdinal · u32 partitionCount · u64 digest          (32 bytes)
+//   3 deleteHorizon i64 ms: from then on compaction may leave out the batch's tombstones        (8 bytes)
 //
 // An ordinal is a record's place among its request's records for this partition; the digest rolls over them, up to and
 // including this batch's last. `partitionCount` is the topic's when the key was first seen: a repeat routes by it.
+// The delete horizon is written when compaction first passes the tombstones; what they delete is gone by then.
 // A critical entry of unknown type means a newer version wrote it: refuse, never skip.
 
-import { limits, readU16, readU32, writeU32 } from '../base/index.ts'
+import { limits, readI64, readU16, readU32, writeU32, writeU64 } from '../base/index.ts'
 import type { Codec } from '../ports/index.ts'
 import { type BatchFault, structureFault, versionFault } from './batch-fault.ts'
 import type { TagTable } from './tag-table.ts'
 
-export const MetaType = { tags: 1, idempotency: 2 } as const
+export const MetaType = { tags: 1, idempotency: 2, deleteHorizon: 3 } as const
 const MetaFlag = { critical: 1 } as const
 export const META_ENTRY_HEADER_BYTES = 8
 const IDEMPOTENCY_BYTES = 32
+const DELETE_HORIZON_BYTES = 8
 export const IDEMPOTENCY_ENTRY_BYTES = META_ENTRY_HEADER_BYTES + IDEMPOTENCY_BYTES
 
 export interface IdempotencyEntry {
@@ -86,6 +89,67 @@ export function readIdempotency(bytes: Uint8Array, at: number): IdempotencyEntry
   }
 }
 
+/** Null: none; then none of the batch's tombstones may go. The section must have been checked. */
+export function readDeleteHorizon(bytes: Uint8Array, sectionStart: number, sectionEnd: number): number | null {
+  const at = findMeta(bytes, sectionStart, sectionEnd, MetaType.deleteHorizon)
+  return at < 0 ? null : readI64(bytes, at)
+}
+
+/** The section for those records of the batch that `isKept` names by ordinal, with the horizon given, or the one it has. */
+export function sievedMetaSection(
+  bytes: Uint8Array,
+  sectionStart: number,
+  sectionEnd: number,
+  isKept: Uint8Array,
+  keptCount: number,
+  deleteHorizon: number | null,
+): Uint8Array {
+  const hasHorizon = findMeta(bytes, sectionStart, sectionEnd, MetaType.deleteHorizon) >= 0
+  const section = new Uint8Array(sectionEnd - sectionStart + META_ENTRY_HEADER_BYTES + DELETE_HORIZON_BYTES)
+  let to = 0
+  for (let at = sectionStart; at < sectionEnd;) {
+    const end = at + META_ENTRY_HEADER_BYTES + readU32(bytes, at + 4)
+    if (bytes[at] === MetaType.tags) {
+      if (keptCount > 0) to = sieveTags(bytes, at, end, isKept, section, to)
+    } else if (keptCount > 0 || bytes[at] === MetaType.idempotency) {
+      section.set(bytes.subarray(at, end), to)
+      to += end - at
+    }
+    at = end
+  }
+  if (deleteHorizon !== null && !hasHorizon) {
+    to = writeEntryHeader(section, to, MetaType.deleteHorizon, DELETE_HORIZON_BYTES)
+    writeU64(section, to, deleteHorizon)
+    to += DELETE_HORIZON_BYTES
+  }
+  return section.subarray(0, to)
+}
+
+/** The dictionary stays as it is, the masks are those of the records kept. */
+function sieveTags(
+  bytes: Uint8Array,
+  entryStart: number,
+  entryEnd: number,
+  isKept: Uint8Array,
+  into: Uint8Array,
+  to: number,
+): number {
+  let at = entryStart + META_ENTRY_HEADER_BYTES
+  const tagCount = bytes[at++]!
+  for (let i = 0; i < tagCount; i++) at += 1 + bytes[at]!
+  const maskBytes = (tagCount + 7) >> 3
+  const payload = to + META_ENTRY_HEADER_BYTES
+  into.set(bytes.subarray(entryStart, at), to)
+  let end = to + at - entryStart
+  for (let ordinal = 0; at < entryEnd; ordinal++, at += maskBytes) {
+    if (isKept[ordinal] === 0) continue
+    into.set(bytes.subarray(at, at + maskBytes), end)
+    end += maskBytes
+  }
+  writeU32(into, to + 4, end - payload)
+  return end
+}
+
 /** What is wrong with a meta section, or null. `sectionEnd` is within `bytes`. */
 export function metaFault(
   bytes: Uint8Array,
@@ -133,17 +197,21 @@ export function clientMetaFault(
     const type = bytes[at]!
     if (!isKnownType(type)) return versionFault(`meta entry ${type} is not known here`)
     if (type === MetaType.idempotency) return structureFault('idempotency entries are for brokers to write')
+    if (type === MetaType.deleteHorizon) return structureFault('delete horizons are for brokers to write')
     const fault = dictionaryFault(bytes, at + META_ENTRY_HEADER_BYTES, codec)
     if (fault !== null) return structureFault(fault)
   }
   return null
 }
 
-const isKnownType = (type: number): boolean => type === MetaType.tags || type === MetaType.idempotency
+const isKnownType = (type: number): boolean => type >= MetaType.tags && type <= MetaType.deleteHorizon
 
 function entryFault(bytes: Uint8Array, type: number, at: number, end: number, recordCount: number): string | null {
   if (type === MetaType.tags) return tagsFault(bytes, at, end, recordCount)
-  return end - at === IDEMPOTENCY_BYTES ? null : 'idempotency entry of another length'
+  if (type === MetaType.idempotency) {
+    return end - at === IDEMPOTENCY_BYTES ? null : 'idempotency entry of another length'
+  }
+  return end - at === DELETE_HORIZON_BYTES ? null : 'delete horizon of another length'
 }
 
 /** Tags are matched as text, so they must be UTF-8, and each named once. */

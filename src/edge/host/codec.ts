@@ -1,12 +1,27 @@
 // The codec port on what Bun and its zlib do natively. Nothing here trusts its input: `inflate` gets bytes of clients.
 
 import { Buffer, isUtf8 } from 'node:buffer'
-import { crc32, gunzipSync, gzipSync, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { promisify } from 'node:util'
+import {
+  crc32,
+  gunzip,
+  gunzipSync,
+  gzip,
+  gzipSync,
+  zstdCompress,
+  zstdCompressSync,
+  zstdDecompress,
+  zstdDecompressSync,
+} from 'node:zlib'
 import type { Codec } from '../../core/ports/index.ts'
 import { isWholeZstdFrame } from './zstd-frame.ts'
 
 /** Batches are small and inflated often: level 3 of zstd and 6 of gzip are the points past which time buys little. */
 const GZIP = { level: 6 }
+const gzipLater = promisify<Uint8Array, { level: number }, Buffer>(gzip)
+const gunzipLater = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(gunzip)
+const zstdCompressLater = promisify<Uint8Array, Buffer>(zstdCompress)
+const zstdDecompressLater = promisify<Uint8Array, { maxOutputLength: number }, Buffer>(zstdDecompress)
 const nativeCopy = Buffer.prototype.copy
 
 export const hostCodec: Codec = {
@@ -29,6 +44,15 @@ export const hostCodec: Codec = {
       return null
     }
     return inflated.length > bytesMax ? null : plain(inflated)
+  },
+  async compressLater(codec, bytes) {
+    return plain(await (codec === 'gzip' ? gzipLater(bytes, GZIP) : zstdCompressLater(bytes)))
+  },
+  async inflateLater(codec, bytes, bytesMax) {
+    const limit = { maxOutputLength: Math.max(bytesMax, 1) }
+    if (codec === 'zstd' && !isWholeZstdFrame(bytes, bytesMax)) return null
+    const inflated = await (codec === 'gzip' ? gunzipLater : zstdDecompressLater)(bytes, limit).catch(() => null)
+    return inflated === null || inflated.length > bytesMax ? null : plain(inflated)
   },
 }
 

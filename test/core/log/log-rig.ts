@@ -30,6 +30,8 @@ export const CONFIG: LogConfig = {
   segmentMs: -1,
   retentionMs: -1,
   retentionBytes: -1,
+  cleanup: 'delete',
+  deleteRetentionMs: 0,
   flush: 'group',
 }
 

@@ -34,6 +34,8 @@ export class PartitionBench {
     segmentMs: 24 * HOUR_MS,
     retentionMs: -1,
     retentionBytes: -1,
+    cleanup: 'delete',
+    deleteRetentionMs: 24 * HOUR_MS,
     flush: 'group',
     idempotencyMs: 24 * HOUR_MS,
   }
