@@ -84,4 +84,4 @@ export const GROUP_REBALANCE_MS_MAX = 3_600_000
 export const COMMIT_OFFSETS_MAX = 2_000
 export const COMMIT_METADATA_BYTES_MAX = 4 * KIB
 /** Of all offsets in one commit. */
-export const COMMIT_METADATA_BYTES_TOTAL_MAX = 256 * KIB
+export const COMMIT_METADATA_BYTES_TOTAL_MAX = 128 * KIB

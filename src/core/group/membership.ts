@@ -51,8 +51,10 @@ export function decideLeave(group: Group, command: Leave, now: number, context: 
   if (member === undefined) return refused({ kind: 'unknown-member', group: group.name, member: command.member })
   if (member.isAway) return { records: [], reply: { kind: 'left' } }
   const draft = draftOf(group, context)
-  if (member.static !== null) draft.put({ ...member, isAway: true, revoking: [] })
-  else {
+  if (member.static !== null) {
+    if (member.revoking.length > 0) draft.drop(member)
+    draft.put({ ...draft.members.get(member.member)!, isAway: true })
+  } else {
     draft.remove(member.member, now)
     draft.divide()
   }

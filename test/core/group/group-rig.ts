@@ -2,7 +2,7 @@
 // when the test lets time pass. Each step is told as a line: how the group stands after it.
 
 import { expect } from 'bun:test'
-import type { TopicId } from '../../../src/core/base/index.ts'
+import { limits, type TopicId } from '../../../src/core/base/index.ts'
 import {
   type GroupCommand,
   GroupMachine,
@@ -16,7 +16,7 @@ import {
   type MemberView,
   type OffsetCommit,
 } from '../../../src/core/group/index.ts'
-import { type StoredRecord, type TimerChange } from '../../../src/core/machine/index.ts'
+import type { StoredRecord, TimerChange } from '../../../src/core/machine/index.ts'
 
 export const topicId = (letter: string): TopicId => letter.repeat(20) as TopicId
 
@@ -76,7 +76,9 @@ export class GroupRig {
 
   ask(command: GroupCommand): GroupReply {
     const { records, reply, timers = [] } = this.machine.decide(command, START + this.nowMs)
-    for (const record of records) this.#keep(record)
+    let bytes = 0
+    for (const record of records) bytes += this.#keep(record)
+    expect(bytes).toBeLessThanOrEqual(limits.BATCH_BYTES_MAX / 2)
     this.#set(timers)
     return reply
   }
@@ -188,12 +190,13 @@ export class GroupRig {
     return machine
   }
 
-  #keep(record: GroupRecord): void {
+  #keep(record: GroupRecord): number {
     const stored = groupRecords.encode(record)
     this.log.push(stored)
     const decoded = groupRecords.decode(stored)
     expect(decoded).toEqual(record)
     this.#set(this.machine.apply(decoded))
+    return stored.key!.length + (stored.value?.length ?? 0)
   }
 
   #set(changes: readonly TimerChange<GroupCommand>[]): void {
