@@ -2,10 +2,10 @@
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
 import { Glob } from 'bun'
-import { readFileSync, writeFileSync } from 'node:fs'
+import { createWriteStream, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import packageJson from '../../package.json'
-import { binaryPath, BrokerProcess, scratchFolder } from './broker-process.ts'
+import { binaryPath, BrokerProcess, scratchFolder, until } from './broker-process.ts'
 
 const { folder, remove } = scratchFolder('cli')
 let broker: BrokerProcess
@@ -144,6 +144,89 @@ describe('with a broker', () => {
     expect(records.length).toBe(100)
     const bad = await told(['produce', 'keyed', '--key-pointer', '/user'], '{"user":{}}\n')
     expect(bad).toMatchObject({ code: 1, err: expect.stringContaining('0 records are kept') })
+  })
+
+  test('produce keeps lines as they are, and stops at the first that cannot be kept', async () => {
+    const lines = ['{"user":{"id":7},"n":12345678901234567890.10}', '{"user":{"id":"é"},"kind":"new"}', '[1e400]', '']
+    const pointed = ['produce', 'kept', '--key-pointer', '/user/id', '--tag-pointer', '/kind', '--json']
+    const { code, out } = await told(pointed, lines.join('\r\n'))
+    expect([code, JSON.parse(out)]).toMatchObject([0, { done: true, topic: 'kept', count: 3, failed: 0 }])
+    expect((await told(['consume', 'kept'])).out).toBe(lines.join('\n'))
+    const records = (await told(['consume', 'kept', '--json'])).out.trim().split('\n')
+    expect(records.map((record) => JSON.parse(record) as object)).toMatchObject([
+      { key: '7' },
+      { key: 'é', tags: ['new'] },
+      { offset: 2 },
+    ])
+    // What consume prints as records, produce takes back, but for the places.
+    const again = records.map((record) =>
+      record.replace(/"partition".*?"timestamp"/, '"timestamp"').replace(/"appendedAt":\d+,/, ''),
+    )
+    expect((await told(['produce', 'again', '--format', 'record'], again.join('\n'))).code).toBe(0)
+    expect((await told(['consume', 'again'])).out).toBe(lines.join('\n'))
+
+    const bad = await told(['produce', 'bad', '--format', 'ndjson'], '1\n2\n{"a":\n4\n')
+    expect(bad).toMatchObject({
+      code: 1,
+      err: 'naru: line 3: this is not JSON: it ends where more is due (2 records are kept)\n',
+    })
+    await told(['topic', 'alter', 'bad', '--config', 'recordBytesMax=1000'])
+    const large = await told(['produce', 'bad'], `3\n${'x'.repeat(1_001)}\n4\n`)
+    expect(large).toMatchObject({ code: 1, err: expect.stringContaining('line 2: the record has 1001 bytes') })
+    expect((await told(['consume', 'bad'])).out).toBe('1\n2\n"3"\n')
+    expect(await told(['produce', '__x'], '1\n')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('belong to the broker'),
+    })
+  })
+
+  test('produce outlives its broker: each line once, in order', async () => {
+    const data = join(folder, 'outlived')
+    let own = await BrokerProcess.start({ data })
+    const child = Bun.spawn([binaryPath(), 'produce', 'lasting', '--server', own.url], {
+      stdin: 'pipe',
+      stderr: 'pipe',
+    })
+    const write = async (from: number, to: number): Promise<void> => {
+      for (let n = from; n < to; n++) void child.stdin.write(`${n}\n`)
+      await child.stdin.flush()
+    }
+    const kept = async (): Promise<{ value: string }[]> =>
+      (await own.call<{ records: { value: string }[] }>('GET', '/v1/topics/lasting/records?limit=100000')).records
+    try {
+      await write(0, 1_000)
+      await until(Date.now() + 10_000, async () => (await kept()).length > 0)
+      const flags = ['--port', String(own.port)]
+      await own.kill()
+      await write(1_000, 2_000)
+      own = await BrokerProcess.start({ data, flags })
+      await write(2_000, 3_000)
+      await child.stdin.end()
+      expect(await child.exited).toBe(0)
+      expect(await child.stderr.text()).toBe('3000 records kept in lasting\n')
+      expect((await kept()).map(({ value }) => Number(value))).toEqual(Array.from({ length: 3_000 }, (_, n) => n))
+    } finally {
+      child.kill()
+      await own.kill()
+    }
+  }, 20_000)
+
+  test('produce shows its progress on a terminal', async () => {
+    const fifo = join(folder, 'lines')
+    Bun.spawnSync(['mkfifo', fifo])
+    const command = `${binaryPath()} produce watched --server ${broker.url} < ${fifo}`
+    const child = Bun.spawn(['script', '-qfec', command, '/dev/null'], { stdin: 'ignore', stdout: 'pipe' })
+    const lines = createWriteStream(fifo)
+    let shown = ''
+    const reading = (async () => {
+      for await (const chunk of child.stdout) shown += Buffer.from(chunk).toString()
+    })()
+    lines.write('some line\n'.repeat(1_000))
+    await until(Date.now() + 5_000, async () => /\r\S*1000 records  9.8 KiB  \d+ records\/s/.test(shown))
+    lines.end()
+    await reading
+    expect(await child.exited).toBe(0)
+    expect(shown).toEndWith('1000 records kept in watched\r\n')
   })
 
   test('--follow shows what comes, and a reader that goes away ends it quietly', async () => {
