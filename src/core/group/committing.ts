@@ -131,7 +131,7 @@ export function decidePin(group: Group, { offsets }: PinOffsets, now: number, co
 
 // --- the end of offsets ------------------------------------------------------------------------------------------------
 
-export function removals(group: Group, offsets: Iterable<OffsetCommitted>): GroupRecord[] {
+function removals(group: Group, offsets: Iterable<OffsetCommitted>): GroupRecord[] {
   const records: GroupRecord[] = []
   for (const { topicId, partition } of offsets) {
     if (records.length === REMOVED_PER_DECISION) break

@@ -54,7 +54,7 @@ export class Group {
   }
 }
 
-export class Offsets {
+class Offsets {
   readonly #topics = new Map<TopicId, Map<number, OffsetCommitted>>()
   #count = 0
 

@@ -20,7 +20,7 @@ import type { StoredRecord, TimerChange } from '../../../src/core/machine/index.
 
 export const topicId = (letter: string): TopicId => letter.repeat(20) as TopicId
 
-export class RigTopics implements GroupTopics {
+class RigTopics implements GroupTopics {
   readonly named = new Map<string, { id: TopicId; partitions: number[] }>()
   readonly deleted = new Set<TopicId>()
   end = 1_000
