@@ -4,28 +4,36 @@
 //   for await (const record of new Consumer({ brokers, topics: 'orders' })) …        leaving the loop closes it
 //   for await (const batch of consumer.batches()) …                                   with the cursor behind each batch
 //   await consumer.run(async (batch) => …)                                            the same, as a callback
+//
+// With `group` it is one of several that share the partitions, and where they are is kept by the broker: what has been dealt with
+// is committed, which is when the next is asked for.
 
 import { Backoff, sleep } from './backoff.ts'
 import { Brokers } from './brokers.ts'
 import type { Feed, FeedWorld } from './feed.ts'
 import { FrameTooSmall } from './feed.ts'
 import { followEvents } from './feed-events.ts'
+import { followMember } from './feed-member.ts'
 import { followPolls, pollOnce } from './feed-poll.ts'
 import { followSocket, hasWebSocket } from './feed-websocket.ts'
 import { Inbox, type RecordBatch, type Reset } from './inbox.ts'
+import { type GroupOptions, Membership } from './membership.ts'
 import { NaruError } from './naru-error.ts'
 import type { ConsumedRecord } from './received.ts'
 import { parsedApart } from './values-apart.ts'
 
 export type Transport = 'websocket' | 'events' | 'poll'
 
-export interface ConsumerOptions {
+export interface ConsumerOptions extends GroupOptions {
   /** One URL or several: any broker gives any record. */
   brokers: string | readonly string[]
   topics: string | readonly string[]
   /** Only this one of the topic, of which there is one then. */
   partition?: number
-  /** earliest (default), latest, -N for the last N of each partition, @time such as @-24h, or with `partition` an offset. */
+  /**
+   * earliest (default), latest, -N for the last N of each partition, @time such as @-24h, or with `partition` an offset. Of a
+   * group: where it begins that committed nothing, at earliest, latest or none, which is refused.
+   */
   from?: string
   /** Where an earlier consumer left off; instead of `from`. */
   cursor?: string
@@ -35,7 +43,7 @@ export interface ConsumerOptions {
   parse?: (json: string) => unknown
   /** Ways to receive, in the order they are tried. Default all there are here: websocket, events, poll. */
   transports?: readonly Transport[]
-  /** Received ahead of what is taken. Default 1 000. */
+  /** Received ahead of what is taken. Default 1 000. At most once, it is what may be lost. */
   prefetchRecords?: number
   /** The same in bytes. Default 1 MiB; one batch always comes. */
   prefetchBytes?: number
@@ -45,7 +53,11 @@ export interface ConsumerOptions {
   onInterrupted?: (error: unknown) => void
 }
 
-const FEEDS: Readonly<Record<Transport, Feed>> = { websocket: followSocket, events: followEvents, poll: followPolls }
+const FEEDS: Readonly<Record<Transport, Feed>> = {
+  websocket: followSocket,
+  events: followEvents,
+  poll: (world, signal) => (world.membership === null ? followPolls : followMember)(world, signal),
+}
 const REQUEST_TIMEOUT_MS = 30_000
 const RETRY_FIRST_MS = 100
 const RETRY_LONGEST_MS = 5_000
@@ -60,11 +72,12 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   readonly #closing = new AbortController()
   #transportAt = 0
   #isOpen = false
-  #isStarted = false
   #cursor: string | null
   #connections = 0
-  #paused: Promise<void> | null = null
-  #resume: () => void = () => {}
+  readonly #membership: Membership | null
+  #running: Promise<void> | null = null
+  #isTaking = false
+  #whenTaken!: () => void
   #whenOpened!: () => void
   /** Resolves when it is connected, and `latest` is a place from there on. */
   readonly opened: Promise<void> = new Promise((resolve) => (this.#whenOpened = resolve))
@@ -76,6 +89,11 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     if (options.from !== undefined && cursor !== null) throw new TypeError('from and cursor both say where to begin')
     this.#transports = transportsOf(options)
     this.#inbox = new Inbox({ records: prefetchRecords, bytes: options.prefetchBytes ?? 1024 * 1024 }, cursor)
+    const { group } = options
+    this.#membership = group === undefined ? null : new Membership(group, options, this.#inbox)
+    if (this.#membership !== null && (cursor !== null || partition !== null)) {
+      throw new TypeError('group: it says which partitions are read, and where they begin')
+    }
     this.#world = {
       brokers: new Brokers(options.brokers),
       inbox: this.#inbox,
@@ -84,6 +102,8 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
       from,
       read: parse === undefined ? JSON.parse : (text) => parsedApart(text, parse),
       tags: tags === undefined ? null : [...tags],
+      membership: this.#membership,
+      taken: new Promise((resolve) => (this.#whenTaken = resolve)),
       requestTimeoutMs: REQUEST_TIMEOUT_MS,
       opened: (place) => this.#opened(place),
       passed: (place) => this.#passed(place),
@@ -114,65 +134,92 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<ConsumedRecord, void, undefined> {
-    for await (const { records } of this.batches()) {
-      for (const record of records) {
-        if (this.#paused !== null) await this.#paused
+    const membership = this.#membership
+    for await (const { batch, stamp } of this.#taken()) {
+      for (const record of batch.records) {
+        if (this.#inbox.isInterrupted) await this.#inbox.between()
         if (this.#closing.signal.aborted) return
+        if (membership?.mayHand(record, stamp) === false) continue
         yield record
+        membership?.dealtWith(record, stamp)
       }
     }
   }
 
   /** Only one may run, here or as records. */
   async *batches(): AsyncGenerator<RecordBatch, void, undefined> {
+    for await (const { batch } of this.#taken()) yield batch
+  }
+
+  async *#taken(): AsyncGenerator<{ batch: RecordBatch; stamp: number }, void, undefined> {
+    this.#isTaking = true
     this.#start()
     try {
       for (;;) {
-        if (this.#paused !== null) await this.#paused
         const item = await this.#inbox.take()
         if (item === null || this.#closing.signal.aborted) return
-        // What came in while it was paused waits as well.
-        if (this.#paused !== null) await this.#paused
+        if (item.kind === 'interlude') {
+          await item.run()
+          continue
+        }
         if (item.kind === 'reset') {
           this.#options.onReset?.(item.reset)
           this.#cursor = item.reset.cursor
         } else {
-          yield item.batch
-          this.#cursor = item.batch.cursor
+          const { stamp } = item
+          const batch = this.#own(item.batch, stamp)
+          if (batch !== null) {
+            yield { batch, stamp }
+            this.#cursor = batch.cursor
+            this.#membership?.dealtWithAll(batch, stamp)
+          }
         }
         // Behind the last, there may have been more to pass by.
         if (this.#inbox.isEmpty) this.#cursor = this.#inbox.cursor
       }
     } finally {
       this.close()
+      this.#whenTaken()
+      if (this.#membership !== null) await this.#running
     }
   }
 
-  /** Resolves when it is closed; throws what `handle` throws, or why there can be no more. */
+  /** What of it is still to be dealt with here; null: nothing. */
+  #own(batch: RecordBatch, stamp: number): RecordBatch | null {
+    const membership = this.#membership
+    if (membership === null || membership.stamp === stamp) return batch
+    const records = batch.records.filter((record) => membership.mayHand(record, stamp))
+    if (records.length === batch.records.length) return batch
+    return records.length === 0 ? null : { ...batch, records }
+  }
+
+  /**
+   * Resolves when it is closed, and, of a group, when what was dealt with is committed and it has left; throws what `handle`
+   * throws, or why there can be no more.
+   */
   async run(handle: (batch: RecordBatch) => void | Promise<void>): Promise<void> {
     for await (const batch of this.batches()) await handle(batch)
   }
 
   /** No more is handed out, nor, when the prefetch is full, received. */
   pause(): void {
-    this.#paused ??= new Promise((resolve) => (this.#resume = resolve))
+    this.#inbox.isPaused = true
   }
 
   resume(): void {
-    this.#paused = null
-    this.#resume()
+    this.#inbox.isPaused = false
   }
 
+  /** What is in hand may be finished: whoever iterates, or runs, is done when all is. */
   close(): void {
     this.#closing.abort()
     this.#inbox.end(null)
     this.resume()
+    if (!this.#isTaking) this.#whenTaken()
   }
 
   #start(): void {
-    if (this.#isStarted) return
-    this.#isStarted = true
-    void this.#keepConnected()
+    this.#running ??= this.#keepConnected()
   }
 
   async #keepConnected(): Promise<void> {
@@ -182,7 +229,9 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     while (!signal.aborted) {
       const error = await this.#connect(signal)
       if (signal.aborted) return
-      if (error instanceof NaruError && !error.retryable) return this.#inbox.end(error)
+      if (error instanceof NaruError && !error.retryable && this.#membership?.mayRejoin(error) !== true) {
+        return this.#inbox.end(error)
+      }
       this.#options.onInterrupted?.(error)
       if (this.#isOpen) {
         backoff.reset()
@@ -204,6 +253,7 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
       return new Error('the connection ended')
     } catch (error) {
       if (!(error instanceof FrameTooSmall)) return error
+      if (this.#membership !== null) return this.#fallBack(error)
     }
     try {
       await pollOnce(this.#world, signal)
@@ -213,10 +263,18 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
     }
   }
 
-  #opened(cursor: string): void {
+  /** A group is asked for records over HTTP from now on. */
+  #fallBack(error: FrameTooSmall): Error {
+    const pollAt = this.#transports.indexOf('poll')
+    if (pollAt < 0) return new NaruError('record-too-large', error.message, { outcome: 'none', retryable: false })
+    this.#transportAt = pollAt
+    return error
+  }
+
+  #opened(cursor: string | null): void {
     if (!this.#isOpen) this.#connections++
     this.#isOpen = true
-    this.#passed(cursor)
+    if (cursor !== null) this.#passed(cursor)
     this.#whenOpened()
   }
 
@@ -225,9 +283,11 @@ export class Consumer implements AsyncIterable<ConsumedRecord> {
   }
 }
 
-function transportsOf({ transports }: ConsumerOptions): readonly Transport[] {
+function transportsOf({ transports, group }: ConsumerOptions): readonly Transport[] {
   const asked = transports ?? ['websocket', 'events', 'poll']
-  const usable = asked.filter((transport) => transport !== 'websocket' || hasWebSocket())
+  const here = asked.filter((transport) => transport !== 'websocket' || hasWebSocket())
+  // What only receives is no member.
+  const usable = group === undefined ? here : here.filter((transport) => transport !== 'events')
   if (usable.length === 0) throw new TypeError(`transports: of ${asked.join(', ')} there is none in this runtime`)
   return usable
 }

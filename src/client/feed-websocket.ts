@@ -5,22 +5,27 @@ import { isProblem } from './brokers.ts'
 import { deliver, type FeedWorld, FrameTooSmall, placeOf, type ReceivedRecords } from './feed.ts'
 import type { Reset } from './inbox.ts'
 import { NaruError } from './naru-error.ts'
+import { type MemberMessage, SocketMember } from './socket-member.ts'
 
 const SUB = 'records'
 const PROTOCOL = 'naru.v1.json'
 /** For the connection and the welcome; also for the answer to a ping. */
 const ANSWER_MS = 10_000
+/** For what is in hand when the consumer is closed, its commit, and to leave. */
+const LEAVE_MS = 30_000
 /** Nothing to be gained by trying again: bad frame, not authorised, not allowed, fenced. */
 const FINAL_CODES: ReadonlySet<number> = new Set([4400, 4401, 4403, 4409])
 
 type Message =
   | { op: 'welcome'; heartbeatMs: number }
-  | { op: 'subscribed'; cursor: string }
+  | { op: 'subscribed'; cursor?: string }
+  | MemberMessage
   | ({ op: 'records' } & ReceivedRecords)
   | { op: 'position'; cursor: string }
   | ({ op: 'reset' } & Reset)
   | { op: 'error'; problem: unknown }
-  | { op: 'drain' | 'pong' | 'ok' }
+  | { op: 'pong' | 'ok'; id: string }
+  | { op: 'drain' }
 
 export function hasWebSocket(): boolean {
   return typeof WebSocket === 'function'
@@ -33,7 +38,7 @@ export function followSocket(world: FeedWorld, signal: AbortSignal): Promise<voi
       if (error === null) resolve()
       else reject(error)
     })
-    const stop = (): void => following.end(null)
+    const stop = (): void => void following.stop()
     signal.addEventListener('abort', stop)
     if (signal.aborted) stop()
   })
@@ -43,7 +48,10 @@ class Following {
   readonly #world: FeedWorld
   readonly #onEnd: (error: Error | null) => void
   readonly #socket: WebSocket
+  /** Null: it reads for itself. */
+  readonly #member: SocketMember | null
   #watch: ReturnType<typeof setTimeout>
+  #leaving: ReturnType<typeof setTimeout> | undefined
   #heartbeatMs = 0
   #isAsked = false
   #owedRecords = 0
@@ -59,6 +67,17 @@ class Following {
     this.#socket.addEventListener('error', () => this.end(new Error('the WebSocket failed')))
     this.#socket.addEventListener('close', ({ code, reason }) => this.end(closeError(code, reason)))
     world.inbox.onTaken = (records, bytes) => this.#renew(records, bytes)
+    const { membership } = world
+    this.#member = membership === null ? null : new SocketMember(membership, SUB, (message) => this.#say(message))
+  }
+
+  /** The consumer is closed: a member commits what is dealt with until then, and leaves. */
+  async stop(): Promise<void> {
+    if (this.#member === null || this.#socket.readyState !== WebSocket.OPEN) return this.end(null)
+    this.#leaving = setTimeout(() => this.end(null), LEAVE_MS)
+    await this.#world.taken
+    await this.#member.leave()
+    this.end(null)
   }
 
   /** Whoever ends it; what the socket still says is not heard. */
@@ -66,7 +85,9 @@ class Following {
     if (this.#hasEnded) return
     this.#hasEnded = true
     clearTimeout(this.#watch)
+    clearTimeout(this.#leaving)
     this.#world.inbox.onTaken = null
+    this.#member?.end()
     this.#socket.close()
     this.#onEnd(error)
   }
@@ -82,10 +103,14 @@ class Following {
         this.#listen()
         return this.#subscribe()
       case 'subscribed':
-        return this.#world.opened(message.cursor)
+        return this.#world.opened(message.cursor ?? null)
+      case 'assigned':
+      case 'revoked':
+        return this.#member?.heard(message)
       case 'records':
         return deliver(this.#world, message, utf8Bytes(text))
       case 'position':
+        this.#member?.passed(message.cursor, this.#world.inbox)
         return this.#world.passed(message.cursor)
       case 'reset':
         return this.#world.inbox.push({ kind: 'reset', reset: resetOf(message) })
@@ -93,15 +118,18 @@ class Following {
         return this.end(failureOf(message.problem))
       case 'drain':
         return this.end(new Error('the broker is going away'))
-      case 'pong':
       case 'ok':
+        this.#member?.answered(message.id)
+        return
+      case 'pong':
     }
   }
 
   #subscribe(): void {
     const { topics, partition, tags, inbox } = this.#world
     const filter = { ...(partition === null ? null : { partition }), ...(tags === null ? null : { tags }) }
-    this.#say({ op: 'subscribe', id: SUB, topics, ...placeOf(this.#world), ...filter, credit: inbox.room })
+    const place = this.#member === null ? placeOf(this.#world) : { ...this.#member.asked, from: this.#world.from }
+    this.#say({ op: 'subscribe', id: SUB, topics, ...place, ...filter, credit: inbox.room })
   }
 
   /** Gathered, so that small frames do not cost a message each. */

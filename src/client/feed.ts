@@ -4,6 +4,7 @@
 import type { Record as WireRecord } from '../../openapi/client/index.ts'
 import type { Brokers } from './brokers.ts'
 import type { Inbox } from './inbox.ts'
+import type { Membership } from './membership.ts'
 import { receivedRecord } from './received.ts'
 
 export interface FeedWorld {
@@ -15,11 +16,15 @@ export interface FeedWorld {
   /** Where to begin while the inbox knows no cursor. */
   readonly from: string
   readonly tags: readonly string[] | null
+  /** Null: it reads for itself. */
+  readonly membership: Membership | null
+  /** Resolves when no more is taken out of the inbox, nor dealt with. */
+  readonly taken: Promise<void>
   readonly requestTimeoutMs: number
   /** What the broker said, from JSON. */
   read(text: string): unknown
-  /** Connected, and placed there. */
-  opened(cursor: string): void
+  /** Connected, and placed there; null: the group knows where. */
+  opened(cursor: string | null): void
   /** Read on to there without a record. */
   passed(cursor: string): void
 }
@@ -37,10 +42,10 @@ export interface ReceivedRecords {
   caughtUp: boolean
 }
 
-export function deliver({ inbox }: FeedWorld, received: ReceivedRecords, bytes: number): void {
+export function deliver({ inbox, membership }: FeedWorld, received: ReceivedRecords, bytes: number): void {
   const { topic, cursor, caughtUp } = received
   const records = received.records.map((record) => receivedRecord(record, topic))
-  inbox.push({ kind: 'batch', batch: { topic, records, cursor, caughtUp }, bytes })
+  inbox.push({ kind: 'batch', batch: { topic, records, cursor, caughtUp }, bytes, stamp: membership?.stamp ?? 0 })
 }
 
 /** Where to go on, as query parameters and subscriptions name it. */

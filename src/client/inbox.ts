@@ -25,7 +25,14 @@ export interface Reset {
   readonly cursor: string
 }
 
-export type Received = { kind: 'batch'; batch: RecordBatch; bytes: number } | { kind: 'reset'; reset: Reset }
+/** What is run between two records. */
+export type Interlude = () => void | Promise<void>
+
+export type Received =
+  /** `stamp`: of the group's, see Membership. */
+  | { kind: 'batch'; batch: RecordBatch; bytes: number; stamp: number }
+  | { kind: 'reset'; reset: Reset }
+  | { kind: 'interlude'; run: Interlude }
 
 export interface InboxBounds {
   readonly records: number
@@ -41,9 +48,14 @@ export class Inbox {
   #records = 0
   #bytes = 0
   readonly #items = new Deque<Received>()
+  /** Run before anything else. */
+  readonly #interludes = new Deque<Interlude>()
+  #isPaused = false
+  #isIdle = false
   #end: { error: unknown } | null = null
   #wakeTaker: (() => void) | null = null
   #wakeFeed: (() => void) | null = null
+  #wakeIdle: (() => void) | null = null
 
   constructor(bounds: InboxBounds, cursor: string | null) {
     this.bounds = bounds
@@ -67,11 +79,47 @@ export class Inbox {
       this.#records += item.batch.records.length
       this.#bytes += item.bytes
       this.cursor = item.batch.cursor
-    } else {
+    } else if (item.kind === 'reset') {
       this.cursor = item.reset.cursor
     }
     this.#items.push(item)
     this.#wakeTaker?.()
+  }
+
+  /** To be run as soon as nothing is being dealt with. */
+  interrupt(interlude: Interlude): void {
+    this.#interludes.push(interlude)
+    this.#wakeTaker?.()
+  }
+
+  /** Only interludes are handed out until it is set again. */
+  set isPaused(isPaused: boolean) {
+    this.#isPaused = isPaused
+    this.#wakeTaker?.()
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused
+  }
+
+  /** All has been dealt with, and more is waited for. */
+  get isIdle(): boolean {
+    return this.#isIdle
+  }
+
+  /** Whether there is something to `between` for. */
+  get isInterrupted(): boolean {
+    return this.#isPaused || this.#interludes.count > 0
+  }
+
+  /** Of one batch, between two records: runs what is to be run, and waits while it is paused. */
+  async between(): Promise<void> {
+    for (;;) {
+      const run = this.#interludes.shift()
+      if (run !== undefined) await run()
+      else if (!this.#isPaused) return
+      else await this.#woken()
+    }
   }
 
   /** No more will come; `error` is thrown to the taker behind all that is here. */
@@ -83,15 +131,36 @@ export class Inbox {
   /** Null: it has ended. */
   async take(): Promise<Received | null> {
     for (;;) {
-      const item = this.#items.shift()
+      const run = this.#interludes.shift()
+      if (run !== undefined) return { kind: 'interlude', run }
+      const item = this.#isPaused ? undefined : this.#items.shift()
       if (item !== undefined) return this.#taken(item)
-      if (this.#end !== null) {
+      if (this.#end !== null && !this.#isPaused) {
         if (this.#end.error !== null) throw this.#end.error
         return null
       }
-      await new Promise<void>((resolve) => (this.#wakeTaker = resolve))
-      this.#wakeTaker = null
+      this.#isIdle = !this.#isPaused
+      if (this.#isIdle) this.#wakeIdle?.()
+      await this.#woken()
+      this.#isIdle = false
     }
+  }
+
+  /** Resolves when all has been dealt with, and more is waited for; or in `ms`. */
+  async whenIdle(ms: number, signal: AbortSignal): Promise<boolean> {
+    if (this.#isIdle || signal.aborted) return this.#isIdle
+    await new Promise<void>((resolve) => {
+      const wake = (): void => {
+        clearTimeout(timer)
+        signal.removeEventListener('abort', wake)
+        resolve()
+      }
+      const timer = setTimeout(wake, ms)
+      this.#wakeIdle = wake
+      signal.addEventListener('abort', wake)
+    })
+    this.#wakeIdle = null
+    return this.#isIdle
   }
 
   /** For connections without credit: resolves when there is room. */
@@ -109,8 +178,13 @@ export class Inbox {
     }
   }
 
+  async #woken(): Promise<void> {
+    await new Promise<void>((resolve) => (this.#wakeTaker = resolve))
+    this.#wakeTaker = null
+  }
+
   #taken(item: Received): Received {
-    if (item.kind === 'reset') return item
+    if (item.kind !== 'batch') return item
     const { length } = item.batch.records
     this.#records -= length
     this.#bytes -= item.bytes

@@ -1,5 +1,6 @@
 export { Consumer, type ConsumerOptions, type Transport } from './consumer.ts'
 export type { RecordBatch, Reset } from './inbox.ts'
+export type { GroupOptions, GroupPartition } from './membership.ts'
 export { NaruError, type ClientCode, type Outcome } from './naru-error.ts'
 export { Producer, type ProducerMetrics, type ProducerOptions, type Sent } from './producer.ts'
 export type { ProducerRecord } from './record-encoder.ts'

@@ -6,7 +6,7 @@ import { Inbox, type Received } from '../../src/client/inbox.ts'
 function batchOf(count: number, bytes: number): Received {
   const record = { topic: 't', partition: 0, offset: 0, timestamp: 0, appendedAt: 0, value: 0 }
   const batch = { topic: 't', records: Array.from({ length: count }, () => record), cursor: '0.1', caughtUp: false }
-  return { kind: 'batch', batch, bytes }
+  return { kind: 'batch', batch, bytes, stamp: 0 }
 }
 
 test('room is what is not filled, and never below nothing', async () => {
