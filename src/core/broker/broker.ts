@@ -5,12 +5,13 @@
 // work is refused, waiters are answered, everything appended is synced, files are closed.
 
 import { assert, isInternalName, isName, type TopicId, topicIdOf } from '../base/index.ts'
-import type { ClusterImage, TopicCommand, TopicDefaults } from '../cluster/index.ts'
+import type { ClusterImage, InternalTopic, TopicCommand, TopicDefaults } from '../cluster/index.ts'
 import { DataFolder, type DataFolderIdentity, DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
 import type { Clock, Codec, Disk, Events, Meter, Random } from '../ports/index.ts'
 import { BatchBuilder, type BatchCompression } from '../record/index.ts'
 import { FetchSession } from './fetch.ts'
 import { type FetchPosition, type FetchRequest, positionOf, staleTopic } from './fetch-request.ts'
+import { Groups, type InternalRoute } from './groups/groups.ts'
 import { HeldRequest, KeysUnderWay } from './idempotency.ts'
 import { Maintenance } from './maintenance.ts'
 import { Metadata, type MetadataReply } from './metadata.ts'
@@ -48,6 +49,8 @@ export interface BrokerSettings {
   topicDefaults: TopicDefaults
   /** Names the edge keeps in the data folder: the lock. */
   foreignFiles: readonly string[]
+  /** Offsets of a group without members are kept so long; 7 days. */
+  offsetsRetentionMs?: number
 }
 
 export interface BrokerStatus {
@@ -60,6 +63,7 @@ export interface BrokerStatus {
   damagedPartitions: number
 }
 
+const OFFSETS_RETENTION_MS = 7 * 24 * 60 * 60_000
 const METADATA_SNAPSHOT_BYTES = 16 << 20
 /** What a batch is built in is kept for the next one, but not what a few large requests left behind. */
 const BUILDERS_KEPT = 64
@@ -69,6 +73,7 @@ const BUILDER_BYTES_SMALL = 128 * 1024
 export class Broker {
   readonly waiting: Waiting
   readonly codec: Codec
+  groups!: Groups
   readonly #options: BrokerOptions
   readonly #timers: Timers
   readonly #space: DiskSpace
@@ -113,11 +118,22 @@ export class Broker {
       space: this.#space,
       topicDefaults: settings.topicDefaults.config,
       onAdvance: (replica) => this.waiting.wake(replica.room),
+      onRouted: ({ name }) => this.groups.topicChanged(name),
+      onRemoved: () => this.groups.topicRemoved(),
+    })
+    this.groups = new Groups({
+      host: this,
+      clock,
+      codec,
+      events,
+      timers: this.#timers,
+      offsetsRetentionMs: settings.offsetsRetentionMs ?? OFFSETS_RETENTION_MS,
     })
     await this.#replicas.load(this.#metadata.image)
     this.#metadata.startFollowing((delta) => this.#replicas.follow(delta))
     this.#maintenance = new Maintenance(this.#timers, this.#space, this.#replicas, halt)
     this.#maintenance.start()
+    this.groups.start()
     this.#phase = 'ready'
     events.info('broker-ready', {
       leaderEpoch: this.#metadata.leaderEpoch,
@@ -183,6 +199,7 @@ export class Broker {
     await this.#maintenance.close()
     this.#timers.close()
     await this.#metadata.close()
+    await this.groups.close()
     await this.#replicas.close()
     await this.#commits.idle()
   }
@@ -196,8 +213,17 @@ export class Broker {
   }
 
   #makesPartitions(command: TopicCommand): boolean {
-    if (command.kind === 'create-topic') return this.image.topicNamed(command.name) === null
+    if (command.kind === 'create-topic' || command.kind === 'create-internal-topic')
+      return this.image.topicNamed(command.name) === null
     return command.kind === 'add-partitions'
+  }
+
+  /** An internal topic, made at first use; open when resolved. */
+  async openInternal(name: InternalTopic): Promise<InternalRoute> {
+    const reply = await this.submit({ kind: 'create-internal-topic', name })
+    if (reply.kind === 'closing' || reply.kind === 'no-space' || reply.kind === 'unknown-outcome') return reply
+    const route = this.routeOf(name)
+    return route instanceof TopicRoute ? route : { kind: 'loading' }
   }
 
   /** A new identity for a producer that numbers its batches. */
@@ -233,14 +259,14 @@ export class Broker {
     const route = this.routeOf(topic)
     if (!(route instanceof TopicRoute)) return route
     if (isInternalName(topic)) return { kind: 'internal-topic', topic }
-    const replica = route.replicas[partition]
-    if (replica === undefined) return unknownPartition(route, partition)
+    const replica = route.replica(partition)
+    if (replica === null) return unknownPartition(route, partition)
     const { highWatermark } = replica.live
     if (beforeOffset > highWatermark) {
       return { kind: 'beyond-end', topic, partition, offset: beforeOffset, highWatermark }
     }
     if ((await replica.live.trim(beforeOffset)) === 'trimmed') return { logStartOffset: replica.live.startOffset }
-    return replica.isRemoved ? { kind: 'unknown-topic', topic, recentlyDeleted: true } : { kind: 'closing' }
+    return replica.removal(route.topic) ?? { kind: 'closing' }
   }
 
   // --- produce ---------------------------------------------------------------------------------------------------------
@@ -261,6 +287,7 @@ export class Broker {
   ): ProduceSession | ProduceRefusal | Promise<ProduceSession | ProduceRefusal> {
     const refusal = route.acksRefusal(request.acks)
     if (refusal !== null) return refusal
+    if (route.active.length === 0) return { kind: 'loading' }
     if (request.idempotency === null) return this.#sessionOn(route, request, created, null)
     return this.#sessionUnderKey(route, { ...request, idempotency: request.idempotency }, created)
   }
@@ -274,8 +301,8 @@ export class Broker {
     const route = await this.#openedRouteOf(request.topic)
     if (!(route instanceof TopicRoute)) return route
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
-    const replica = route.replicas[request.partition]
-    if (replica === undefined) return unknownPartition(route, request.partition)
+    const replica = route.replica(request.partition)
+    if (replica === null) return unknownPartition(route, request.partition)
     return (
       route.acksRefusal(request.acks) ??
       admitBatches(bytes, this.codec, route.config.recordBytesMax) ??
@@ -312,7 +339,7 @@ export class Broker {
     const release = await this.#keysUnderWay.enter(topic.id, keyHash)
     // The topic may have changed meanwhile: the same key is held against one picture of it at a time.
     const route = this.#phase === 'ready' ? this.routeOf(request.topic) : ({ kind: 'closing' } as const)
-    const held = route instanceof TopicRoute ? await HeldRequest.committed(route.replicas, keyHash) : route
+    const held = route instanceof TopicRoute ? await HeldRequest.committed(route, keyHash) : route
     if (!(route instanceof TopicRoute) || !(held instanceof HeldRequest) || route.topic.id !== topic.id) {
       release()
       if ('kind' in held) return held
@@ -324,10 +351,8 @@ export class Broker {
   }
 
   #sessionOn(route: TopicRoute, request: ProduceRequest, created: boolean, held: HeldRequest | null): ProduceSession {
-    const frozen = held !== null && held.partitionCount < route.replicas.length
-    const routed = frozen
-      ? new TopicRoute(route.topic, this.#options.settings.topicDefaults.config, route.replicas, held.partitionCount)
-      : route
+    const isRepeat = held !== null && held.isHeld
+    const routed = isRepeat ? route.asOf(held.partitionCount, held.firstAppendedAt) : route
     const { compression } = route.config
     const built: BatchCompression = compression === 'gzip' || compression === 'zstd' ? compression : 'none'
     return new ProduceSession(this, request, routed, created, built, held)
@@ -393,10 +418,9 @@ export class Broker {
     if (stale !== null) return { kind: 'topic-recreated', topic: stale }
     const positions: FetchPosition[] = []
     for (const route of routes) {
-      const replicas =
-        request.partition === null ? route.replicas : route.replicas.slice(request.partition, request.partition + 1)
-      if (replicas.length === 0) return unknownPartition(route, request.partition!)
-      for (const replica of replicas) {
+      const only = request.partition === null ? null : route.replica(request.partition)
+      if (only === null && request.partition !== null) return unknownPartition(route, request.partition)
+      for (const replica of only === null ? route.replicas : [only]) {
         const position = await positionOf(route.topic, replica, request)
         if (!('replica' in position)) return position
         positions.push(position)

@@ -51,14 +51,14 @@ export async function positionOf(
   replica: Replica,
   request: FetchRequest,
 ): Promise<FetchPosition | FetchRefusal> {
-  const gone: FetchRefusal = { kind: 'unknown-topic', topic: topic.name, recentlyDeleted: true }
   try {
     const offset = await startOf(topic, replica, request.start, request.clamp)
     if (typeof offset !== 'number') return offset
     const untilOffset = await untilOf(topic, replica, request.until)
-    return replica.isRemoved ? gone : { topic, replica, offset, untilOffset, problem: null }
+    return replica.removal(topic) ?? { topic, replica, offset, untilOffset, problem: null }
   } catch (error) {
-    if (replica.isRemoved) return gone
+    const removal = replica.removal(topic)
+    if (removal !== null) return removal
     throw error
   }
 }

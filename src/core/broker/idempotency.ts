@@ -5,11 +5,13 @@ import { readU32, type TopicId } from '../base/index.ts'
 import type { HeldKey } from '../partition/index.ts'
 import type { PartitionResult } from './refusal.ts'
 import type { Replica } from './replicas.ts'
+import type { TopicRoute } from './routing.ts'
 
 export class HeldRequest {
   readonly isHeld: boolean
-  /** Of the topic when the key was first seen: a repeat routes by it, however the topic has grown. */
+  /** Partitions the topic had given when the key was first seen: a repeat routes by them, however it has changed since. */
   readonly partitionCount: number
+  firstAppendedAt = Number.POSITIVE_INFINITY
   /** Where keyless records start, a function of the key alone. */
   readonly spread: number
   readonly #byPartition = new Map<number, HeldKey>()
@@ -19,26 +21,26 @@ export class HeldRequest {
    * the key meanwhile.
    */
   static async committed(
-    replicas: readonly Replica[],
+    { replicas, topic }: TopicRoute,
     keyHash: Uint8Array,
   ): Promise<HeldRequest | { kind: 'loading' }> {
     for (;;) {
       if (replicas.some(({ live }) => live.isLoading)) return { kind: 'loading' }
-      const held = new HeldRequest(replicas, keyHash)
+      const held = new HeldRequest(replicas, topic.nextPartition, keyHash)
       const commits = held.#commits(replicas)
       if (commits.length === 0) return held
       await Promise.all(commits)
     }
   }
 
-  private constructor(replicas: readonly Replica[], keyHash: Uint8Array) {
+  private constructor(replicas: readonly Replica[], partitionCount: number, keyHash: Uint8Array) {
     this.spread = readU32(keyHash, 0)
-    let partitionCount = replicas.length
     for (const replica of replicas) {
       const held = replica.live.keyHeld(keyHash)
       if (held === null) continue
       this.#byPartition.set(replica.partition, held)
       partitionCount = held.partitionCount
+      this.firstAppendedAt = Math.min(this.firstAppendedAt, held.ranges[0]!.appendedAt)
     }
     this.partitionCount = partitionCount
     this.isHeld = this.#byPartition.size > 0

@@ -21,4 +21,5 @@ export type {
   ResetTo,
   Standing,
 } from './groups/asks.ts'
-export type { GroupsFacade, MemberPoll, Parking } from './groups/facade.ts'
+export { Groups, type Groups as GroupsFacade, type Parking } from './groups/groups.ts'
+export { MemberPoll } from './groups/member-poll.ts'

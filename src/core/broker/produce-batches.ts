@@ -42,7 +42,7 @@ export async function appendBatches(
     at += batch.length
     const appended = await appendPatiently(host, replica, batch, expectOffset)
     if (appended.kind !== 'appended' && appended.kind !== 'duplicate') {
-      refused = produceRefusalOf(appended, route.topic.name, replica.partition)
+      refused = produceRefusalOf(appended, route.topic, replica.partition)
       // What the refusal reveals must be durable before it is told.
       await replica.settled()
       continue

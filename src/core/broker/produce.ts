@@ -219,10 +219,10 @@ export class ProduceSession {
   #laneOf(record: RecordSpans, index: number): Lane | null {
     const route = this.#route
     if (this.#request.partition !== null) {
-      return this.#lane ?? this.#openLane(route.replicas[this.#request.partition] ?? null, this.#request.partition)
+      return this.#lane ?? this.#openLane(route.replica(this.#request.partition), this.#request.partition)
     }
     if (route.active.length === 1)
-      return this.#lane ?? this.#openLane(route.replicas[route.active[0]!]!, route.active[0]!)
+      return this.#lane ?? this.#openLane(route.replica(route.active[0]!), route.active[0]!)
     let partition: number
     if (record.keyStart >= 0) {
       partition = route.slots.partitionOf(slotOfKey(record.key, record.keyStart, record.keyEnd))
@@ -243,7 +243,7 @@ export class ProduceSession {
     if (this.#lane?.replica.partition === partition) return this.#lane
     const known = this.#laneByPartition[partition]
     if (known !== undefined) return (this.#lane = known)
-    return this.#openLane(this.#route.replicas[partition] ?? null, partition)
+    return this.#openLane(this.#route.replica(partition), partition)
   }
 
   #openLane(replica: Replica | null, partition: number): Lane | null {
@@ -372,7 +372,7 @@ export class ProduceSession {
     const firstRecord = lane.firstRecords!.shift()!
     lane.batches!.shift()
     if (appended.kind !== 'appended' && appended.kind !== 'duplicate') {
-      this.#refuse(produceRefusalOf(appended, this.topic.name, lane.replica.partition), firstRecord)
+      this.#refuse(produceRefusalOf(appended, this.topic, lane.replica.partition), firstRecord)
       // What the refusal reveals must be durable before it is told.
       const unsettled: Unsettled = { firstRecord }
       this.#unsettled.add(unsettled)

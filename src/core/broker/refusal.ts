@@ -2,6 +2,7 @@
 // client needs to recover; edge/wire turns it into a status and a body in one place. `disk-low`, `closing`, `damaged` on
 // append and every admission refusal mean that nothing of the batch in question was kept.
 
+import type { TopicImage } from '../cluster/index.ts'
 import type { AppendRefusal } from '../partition/index.ts'
 import type { BatchFault } from '../record/index.ts'
 
@@ -23,6 +24,7 @@ export type ProduceRefusal =
   | { kind: 'not-enough-replicas'; topic: string; inSyncReplicas: number; minInSyncReplicas: number }
   | { kind: 'disk-low'; freeBytes: number; freeBytesMin: number }
   | { kind: 'damaged'; topic: string; partition: number; offset: number; nextReadableOffset: number }
+  | { kind: 'partition-retiring'; topic: string; partition: number }
   | { kind: 'offset-mismatch'; partition: number; nextOffset: number }
   | { kind: 'producer-fenced'; currentEpoch: number }
   | { kind: 'sequence-gap'; expectedSequence: number }
@@ -50,19 +52,23 @@ export type FetchRefusal =
   | { kind: 'beyond-end'; topic: string; partition: number; offset: number; highWatermark: number }
   | { kind: 'damaged'; topic: string; partition: number; offset: number; nextReadableOffset: number }
 
-/** The replica takes nothing any more: its topic is deleted, or the broker closes. */
+/** The replica takes nothing any more: its topic is deleted, its retirement has come to its end, or the broker closes. */
 export interface ReplicaRefusal {
-  kind: 'removed' | 'closing'
+  kind: 'topic-removed' | 'partition-removed' | 'closing'
 }
 
 export function produceRefusalOf(
   refusal: AppendRefusal | ReplicaRefusal,
-  topic: string,
+  { name: topic, partitions }: TopicImage,
   partition: number,
 ): ProduceRefusal {
   switch (refusal.kind) {
-    case 'removed':
+    case 'topic-removed':
       return { kind: 'unknown-topic', topic, recentlyDeleted: true }
+    case 'partition-removed':
+      return { kind: 'unknown-partition', topic, partition, partitionCount: partitions.length - 1 }
+    case 'retiring':
+      return { kind: 'partition-retiring', topic, partition }
     case 'damaged':
       return { ...refusal, topic, partition }
     case 'offset-mismatch':

@@ -14,7 +14,7 @@ import {
 import type { DiskSpace, LogWorld } from '../log/index.ts'
 import { DiskError } from '../ports/index.ts'
 import { type Appended, type AppendRefusal, KeyBudget, Partition } from '../partition/index.ts'
-import type { ProduceRefusal, ReplicaRefusal } from './refusal.ts'
+import type { PlaceRefusal, ProduceRefusal, ReplicaRefusal } from './refusal.ts'
 import { TopicRoute } from './routing.ts'
 import { WaitingRoom } from './waiting.ts'
 
@@ -28,6 +28,9 @@ export interface ReplicasOptions {
   space: DiskSpace
   topicDefaults: TopicConfigPatch
   onAdvance: (replica: Replica) => void
+  /** A topic can be used, or has more partitions or another configuration than before. */
+  onRouted: (topic: TopicImage) => void
+  onRemoved: () => void
 }
 
 export class Replica {
@@ -35,7 +38,11 @@ export class Replica {
   readonly partition: number
   readonly live: Partition
   readonly room = new WaitingRoom()
+  /** Told when the high watermark has risen, or appended batches were refused. */
+  onMove: (() => void) | null = null
   readonly #options: ReplicasOptions
+  /** It takes no new records. */
+  isRetiring = false
   #end: ReplicaRefusal['kind'] | null = null
 
   constructor(topicId: TopicId, partition: number, live: Partition, options: ReplicasOptions) {
@@ -45,15 +52,23 @@ export class Replica {
     this.#options = options
   }
 
-  /** The topic's deletion is committed. Requests that still hold the replica are told so. */
+  /** Its removal, or the topic's, is committed. Requests that still hold the replica are told so. */
   get isRemoved(): boolean {
-    return this.#end === 'removed'
+    return this.#end === 'topic-removed' || this.#end === 'partition-removed'
+  }
+
+  /** Null: it is there. */
+  removal({ name: topic, partitions }: TopicImage): PlaceRefusal | null {
+    if (!this.isRemoved) return null
+    if (this.#end === 'topic-removed') return { kind: 'unknown-topic', topic, recentlyDeleted: true }
+    return { kind: 'unknown-partition', topic, partition: this.partition, partitionCount: partitions.length - 1 }
   }
 
   append(batch: Uint8Array, expectOffset: number | null): Appended | AppendRefusal | ReplicaRefusal {
     if (this.#end !== null) return { kind: this.#end }
     const now = this.#options.world.clock.now()
-    return this.live.append(batch, expectOffset === null ? { now } : { now, expectOffset })
+    const { isRetiring } = this
+    return this.live.append(batch, expectOffset === null ? { now, isRetiring } : { now, isRetiring, expectOffset })
   }
 
   /** Nothing is appended from here on, and whoever waits for records looks again. */
@@ -141,43 +156,66 @@ export class Replicas {
   }
 
   async #put(topics: readonly TopicImage[]): Promise<void> {
-    const puts = topics.map((topic) => ({ topic, replicas: [...(this.#routes.get(topic.id)?.replicas ?? [])] }))
-    const unopened = await this.#openMissing(puts)
+    const puts = topics.map((topic) => ({ topic, replicas: this.#known(topic) }))
+    await this.#openMissing(puts)
     for (const { topic, replicas } of puts) {
-      if (unopened.has(topic)) this.#unopened.set(topic.id, topic)
+      if (replicas.size < topic.partitions.length) this.#unopened.set(topic.id, topic)
       else this.#unopened.delete(topic.id)
-      if (replicas.length > 0) this.#putRoute(topic, replicas)
+      const known = this.#routes.get(topic.id)?.replicas ?? []
+      if (replicas.size > 0) this.#putRoute(topic, replicas)
+      await this.#removePartitions(known.filter((replica) => !replicas.has(replica.partition)))
     }
+  }
+
+  /** Those of its partitions that are open. */
+  #known(topic: TopicImage): Map<number, Replica> {
+    const numbers = new Set(topic.partitions.map(({ partition }) => partition))
+    const known = this.#routes.get(topic.id)?.replicas ?? []
+    return new Map(known.filter(({ partition }) => numbers.has(partition)).map((one) => [one.partition, one]))
   }
 
   /** As long as some partitions are not open, the topic is one that has not grown yet. */
-  #putRoute(topic: TopicImage, replicas: readonly Replica[]): void {
-    const known = this.#routes.get(topic.id)
-    const partitions = topic.partitions.slice(0, replicas.length)
-    const route = new TopicRoute({ ...topic, partitions }, this.#options.topicDefaults, replicas)
-    for (const replica of known?.replicas ?? []) replica.live.configure(route.config)
+  #putRoute(topic: TopicImage, open: ReadonlyMap<number, Replica>): void {
+    const partitions = topic.partitions.slice(0, open.size)
+    const replicas = partitions.map(({ partition }) => open.get(partition)!)
+    const isWhole = partitions.length === topic.partitions.length
+    const nextPartition = isWhole ? topic.nextPartition : partitions.at(-1)!.partition + 1
+    const route = new TopicRoute({ ...topic, partitions, nextPartition }, this.#options.topicDefaults, replicas)
+    for (const [i, replica] of replicas.entries()) {
+      replica.live.configure(route.config)
+      replica.isRetiring = partitions[i]!.state === 'retiring'
+    }
     this.#routes.set(topic.id, route)
-    for (const replica of known?.replicas ?? []) this.#options.onAdvance(replica)
+    for (const replica of replicas) this.#options.onAdvance(replica)
+    this.#options.onRouted(topic)
   }
 
-  /** Adds the replicas that topics lack. Returns the topics that have, for want of space, only the first few, or none. */
-  async #openMissing(puts: readonly { topic: TopicImage; replicas: Replica[] }[]): Promise<Set<TopicImage>> {
-    const unopened = new Set<TopicImage>()
+  /** Adds the replicas that topics lack; for want of space only the first few, or none. */
+  async #openMissing(puts: readonly { topic: TopicImage; replicas: Map<number, Replica> }[]): Promise<void> {
     const jobs = puts.flatMap(({ topic, replicas }) =>
-      topic.partitions.slice(replicas.length).map((image) => async () => {
-        const replica = await this.#open(topic, image)
-        if (replica === null) unopened.add(topic)
-        else replicas[image.partition] = replica
-      }),
+      topic.partitions
+        .filter(({ partition }) => !replicas.has(partition))
+        .map((image) => async () => {
+          const replica = await this.#open(topic, image)
+          if (replica !== null) replicas.set(image.partition, replica)
+        }),
     )
     await inTurns(jobs, OPENS_AT_ONCE)
     for (const { topic, replicas } of puts) {
-      if (!unopened.has(topic)) continue
-      const openCount = topic.partitions.findIndex(({ partition }) => replicas[partition] === undefined)
-      await closeAll(replicas.splice(openCount).filter((replica) => replica !== undefined))
+      const openCount = topic.partitions.findIndex(({ partition }) => !replicas.has(partition))
+      if (openCount < 0) continue
+      const behind = topic.partitions.slice(openCount).map(({ partition }) => partition)
+      await closeAll(behind.map((partition) => replicas.get(partition)).filter((replica) => replica !== undefined))
+      for (const partition of behind) replicas.delete(partition)
       this.#options.world.events.warn('topic-not-opened', { topicId: topic.id, openCount, why: 'no space' })
     }
-    return unopened
+  }
+
+  /** Their retirement has come to its end: their data goes. */
+  async #removePartitions(replicas: readonly Replica[]): Promise<void> {
+    for (const replica of replicas) replica.endTaking('partition-removed')
+    await closeAll(replicas)
+    for (const { topicId, partition } of replicas) this.#sweepLater([`${TOPICS_FOLDER}/${topicId}/${partition}`])
   }
 
   /** The topic's deletion is committed: its data goes. What was appended is synced before, so that nobody waits for ever. */
@@ -185,22 +223,33 @@ export class Replicas {
     const replicas = this.#routes.get(topicId)?.replicas ?? []
     this.#routes.delete(topicId)
     this.#unopened.delete(topicId)
-    for (const replica of replicas) replica.endTaking('removed')
+    for (const replica of replicas) replica.endTaking('topic-removed')
+    this.#options.onRemoved()
     await closeAll(replicas)
-    this.#sweeping = this.#sweeping.then(() => this.#sweep(`${TOPICS_FOLDER}/${topicId}`))
+    this.#sweepTopicLater(topicId)
+  }
+
+  #sweepTopicLater(topicId: TopicId): void {
+    const folder = `${TOPICS_FOLDER}/${topicId}`
+    const partitions = this.#options.world.disk.list(folder)
+    this.#sweepLater([...partitions.map((partition) => `${folder}/${partition}`), folder])
   }
 
   /** A file a turn: removing a large one takes a while. What a stop or a crash leaves, the next start removes. */
+  #sweepLater(folders: readonly string[]): void {
+    this.#sweeping = this.#sweeping.then(async () => {
+      for (const folder of folders) await this.#sweep(folder)
+    })
+  }
+
   async #sweep(folder: string): Promise<void> {
     const { disk, clock } = this.#options.world
-    for (const partition of disk.list(folder)) {
-      for (const file of disk.list(`${folder}/${partition}`)) {
-        if (this.#isClosing) return
-        disk.remove(`${folder}/${partition}/${file}`)
-        await new Promise<void>((resolve) => clock.nextTurn(resolve))
-      }
+    for (const file of disk.list(folder)) {
+      if (this.#isClosing) return
+      disk.remove(`${folder}/${file}`)
+      await new Promise<void>((resolve) => clock.nextTurn(resolve))
     }
-    disk.remove(folder)
+    if (!this.#isClosing) disk.remove(folder)
   }
 
   /** Requests that still hold a replica are told that the broker closes. */
@@ -225,7 +274,9 @@ export class Replicas {
         leaderEpoch,
         keyBudget: this.#keyBudget,
         onAdvance: () => {
-          if (replica !== null) onAdvance(replica)
+          if (replica === null) return
+          replica.onMove?.()
+          onAdvance(replica)
         },
       })
       return (replica = new Replica(topic.id, partition, live, this.#options))
@@ -235,12 +286,26 @@ export class Replicas {
     }
   }
 
+  /** Folders of partitions whose removal is committed, by their numbers. */
+  #sweepRetired({ id, partitions, nextPartition }: TopicImage): void {
+    if (partitions.length === nextPartition) return
+    const there = new Set(partitions.map(({ partition }) => String(partition)))
+    for (const name of this.#options.world.disk.list(`${TOPICS_FOLDER}/${id}`)) {
+      const isRemoved = /^\d+$/.test(name) && Number(name) < nextPartition && !there.has(name)
+      if (isRemoved) this.#sweepLater([`${TOPICS_FOLDER}/${id}/${name}`])
+    }
+  }
+
   #setStraysAside(image: ClusterImage): void {
     const { disk, events } = this.#options.world
     for (const name of disk.list(TOPICS_FOLDER)) {
-      if (isTopicId(name) && image.topicById(name) !== null) continue
+      const topic = isTopicId(name) ? image.topicById(name) : null
+      if (topic !== null) {
+        this.#sweepRetired(topic)
+        continue
+      }
       if (isTopicId(name) && image.isDeleted(name)) {
-        this.#sweeping = this.#sweeping.then(() => this.#sweep(`${TOPICS_FOLDER}/${name}`))
+        this.#sweepTopicLater(name)
         continue
       }
       disk.createFolder(STRAY_FOLDER)

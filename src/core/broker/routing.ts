@@ -20,22 +20,39 @@ export class TopicRoute {
   readonly topic: TopicImage
   readonly config: TopicConfig
   readonly resolved: ResolvedTopicConfig
-  /** By partition number. */
+  /** By partition number, rising; as `topic.partitions`. */
   readonly replicas: readonly Replica[]
-  /** Partition numbers that take new records, rising. */
+  /** Partition numbers that take new records, rising; none where those that would are not open yet. */
   readonly active: readonly number[]
   readonly minInSyncReplicas: number
   #slots: SlotTable | null = null
 
-  constructor(topic: TopicImage, defaults: TopicConfigPatch, replicas: readonly Replica[], activeMax = Infinity) {
+  readonly #defaults: TopicConfigPatch
+
+  constructor(
+    topic: TopicImage,
+    defaults: TopicConfigPatch,
+    replicas: readonly Replica[],
+    active: readonly number[] = activeIn(topic),
+  ) {
     this.topic = topic
+    this.#defaults = defaults
     this.resolved = resolveTopicConfig(topic.config, defaults)
     this.config = this.resolved.config
     this.minInSyncReplicas = minInSyncReplicasInForce(this.resolved, REPLICAS_IN_FORCE)
     this.replicas = replicas
-    this.active = topic.partitions
-      .filter((p) => p.state === 'active' && p.partition < activeMax)
-      .map((p) => p.partition)
+    this.active = active
+  }
+
+  /** As records were routed when there were partitions below `end` only, and what has begun to retire since was active. */
+  asOf(end: number, ms: number): TopicRoute {
+    const active = this.topic.partitions
+      .filter(
+        ({ partition, retirement }) => partition < end && (retirement === undefined || retirement.retiredAt >= ms),
+      )
+      .map(({ partition }) => partition)
+    if (active.join() === this.active.join()) return this
+    return new TopicRoute(this.topic, this.#defaults, this.replicas, active)
   }
 
   /** Why `acks=all` cannot be given. */
@@ -46,8 +63,20 @@ export class TopicRoute {
     return { kind: 'not-enough-replicas', topic: this.topic.name, inSyncReplicas, minInSyncReplicas }
   }
 
+  /** Null: the topic has no such partition. */
+  replica(partition: number): Replica | null {
+    const replica = this.replicas[partition]
+    if (replica?.partition === partition) return replica
+    // Others before it have been removed.
+    return this.replicas.find((other) => other.partition === partition) ?? null
+  }
+
   get slots(): SlotTable {
     this.#slots ??= new SlotTable(this.active)
     return this.#slots
   }
+}
+
+function activeIn({ partitions }: TopicImage): number[] {
+  return partitions.filter(({ state }) => state === 'active').map(({ partition }) => partition)
 }

@@ -12,6 +12,13 @@ import { withLeader, withoutLeader } from './partitions.ts'
 import { decideProducerIds } from './producer-ids.ts'
 import type { BrokerRegistered, ClusterRecord, PartitionChanged, TopicDeleted } from './records.ts'
 import {
+  decideRemovePartition,
+  decideRetirePartition,
+  removalOf,
+  retiringTopic,
+  withoutPartition,
+} from './retirement.ts'
+import {
   createdTopic,
   decideAddPartitions,
   decideAlterTopic,
@@ -66,6 +73,10 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
         return decideAddPartitions(image, command)
       case 'delete-topic':
         return decideDeleteTopic(image, command, now)
+      case 'retire-partition':
+        return decideRetirePartition(image, command, now)
+      case 'remove-partition':
+        return decideRemovePartition(image, command, now)
       case 'allocate-producer-ids':
         return decideProducerIds(image, command)
       case 'register-broker':
@@ -105,6 +116,12 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
         return NO_TIMERS
       case 'partition-changed':
         this.#changePartition(record)
+        return NO_TIMERS
+      case 'partition-retiring':
+        this.#change(record.id, (topic) => retiringTopic(topic, record))
+        return [removalOf(record.id, record.partition, 0)]
+      case 'partition-removed':
+        this.#change(record.id, (topic) => withoutPartition(topic, record.partition))
         return NO_TIMERS
       case 'broker-registered':
         return this.#register(record)
@@ -170,9 +187,9 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
     const { kind: _, id, ...change } = record
     this.#drawn(Math.max(change.leaderEpoch, change.partitionEpoch))
     this.#change(id, (topic) => {
-      const known = topic.partitions[change.partition]
-      if (known === undefined) return topic
-      return { ...topic, partitions: topic.partitions.with(change.partition, { ...known, ...change }) }
+      const at = topic.partitions.findIndex(({ partition }) => partition === change.partition)
+      if (at < 0) return topic
+      return { ...topic, partitions: topic.partitions.with(at, { ...topic.partitions[at]!, ...change }) }
     })
   }
 
@@ -236,8 +253,16 @@ function* recordsOf(image: ClusterImage): Iterable<ClusterRecord> {
   yield { kind: 'epochs-drawn', nextEpoch: image.nextEpoch }
   for (const broker of image.brokers()) yield { kind: 'broker-registered', ...broker }
   for (const { id, name, deletedAt } of image.deletions()) yield { kind: 'topic-deleted', id, name, deletedAt }
-  for (const { id, name, partitions, replicationFactor, config, createdAt } of image.topics()) {
-    yield { kind: 'topic-created', id, name, partitionCount: partitions.length, replicationFactor, config, createdAt }
-    for (const { state: _, ...partition } of partitions) yield { kind: 'partition-changed', id, ...partition }
+  for (const { id, name, partitions, nextPartition, replicationFactor, config, createdAt } of image.topics()) {
+    yield { kind: 'topic-created', id, name, partitionCount: nextPartition, replicationFactor, config, createdAt }
+    const there = new Set(partitions.map(({ partition }) => partition))
+    for (let partition = 0; partition < nextPartition; partition++) {
+      if (!there.has(partition)) yield { kind: 'partition-removed', id, partition }
+    }
+    for (const { state: _, retirement, ...partition } of partitions) {
+      yield { kind: 'partition-changed', id, ...partition }
+      const { partition: number } = partition
+      if (retirement !== undefined) yield { kind: 'partition-retiring', id, partition: number, ...retirement }
+    }
   }
 }

@@ -1,6 +1,7 @@
 // What can be asked of the cluster's metadata, and every answer there is. Answers that are not what was wanted are values
 // of the same closed union; they carry what the caller needs to go on, and mean that nothing was changed.
 
+import type { TopicId } from '../base/index.ts'
 import type { TopicImage } from './image.ts'
 import type { InternalTopic } from './internal-names.ts'
 import type { InvalidField } from './topic-config-check.ts'
@@ -38,8 +39,23 @@ export interface DeleteTopic {
 export interface AddPartitions {
   kind: 'add-partitions'
   name: string
-  /** How many there shall be. */
+  /** How many that take records there shall be. */
   count: number
+}
+
+export interface RetirePartition {
+  kind: 'retire-partition'
+  name: string
+  partition: number
+  /** So long it can still be read. */
+  afterMs: number
+}
+
+/** By its timer. */
+export interface RemovePartition {
+  kind: 'remove-partition'
+  id: TopicId
+  partition: number
 }
 
 export interface AllocateProducerIds {
@@ -48,7 +64,7 @@ export interface AllocateProducerIds {
 }
 
 export type TopicCommand =
-  CreateTopic | CreateInternalTopic | AlterTopic | DeleteTopic | AddPartitions | AllocateProducerIds
+  CreateTopic | CreateInternalTopic | AlterTopic | DeleteTopic | AddPartitions | RetirePartition | AllocateProducerIds
 
 /** At each start of a broker. Repeatable. */
 export interface RegisterBroker {
@@ -87,7 +103,7 @@ export interface GrowReplicas {
 
 export type BrokerCommand = RegisterBroker | BrokerHeartbeat | FenceBroker | GrowReplicas
 
-export type ClusterCommand = TopicCommand | BrokerCommand
+export type ClusterCommand = TopicCommand | BrokerCommand | RemovePartition
 
 export interface TopicDifference {
   pointer: string
@@ -106,6 +122,8 @@ export type TopicRefusal =
   /** No broker is there to hold it. */
   | { kind: 'no-live-broker' }
   | { kind: 'cannot-shrink'; topic: TopicImage; given: number }
+  | { kind: 'no-such-partition'; topic: TopicImage; partition: number }
+  | { kind: 'last-active-partition'; topic: TopicImage; partition: number }
 
 export type BrokerReply =
   | { kind: 'registered'; brokerEpoch: number }
@@ -124,6 +142,7 @@ export type TopicReply =
   | { kind: 'exists'; topic: TopicImage }
   | { kind: 'altered'; topic: TopicImage }
   | { kind: 'grown'; topic: TopicImage }
+  | { kind: 'retiring'; topic: TopicImage }
   | { kind: 'deleted'; topic: TopicImage }
   | { kind: 'producer-ids'; firstId: number; count: number }
   | TopicRefusal

@@ -10,6 +10,8 @@ export interface PartitionImage {
   readonly partition: number
   /** A retiring partition takes no new records and is readable until it goes. */
   readonly state: 'active' | 'retiring'
+  /** Of a retiring one. */
+  readonly retirement?: Retirement
   /** Node ids of the brokers that hold it or are to, the one it was given to first in front. */
   readonly replicas: readonly number[]
   /** Of `replicas`, those that do not have the data yet. */
@@ -20,6 +22,12 @@ export interface PartitionImage {
   readonly leaderEpoch: number
   /** Rises with every change of who holds or leads it. */
   readonly partitionEpoch: number
+}
+
+export interface Retirement {
+  /** No record was taken since. */
+  readonly retiredAt: number
+  readonly removeAt: number
 }
 
 export interface BrokerImage {
@@ -40,7 +48,10 @@ export interface BrokerImage {
 export interface TopicImage {
   readonly id: TopicId
   readonly name: string
+  /** By number, rising; there are gaps where some have been removed. */
   readonly partitions: readonly PartitionImage[]
+  /** The number of the next partition; all below have been given. */
+  readonly nextPartition: number
   /** How many replicas are wanted; in force is no more than there are live brokers. */
   readonly replicationFactor: number
   readonly config: Readonly<TopicConfigPatch>

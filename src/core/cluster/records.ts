@@ -15,6 +15,8 @@ export type ClusterRecord =
   | ProducerIdsAllocated
   | PartitionsPlaced
   | PartitionChanged
+  | PartitionRetiring
+  | PartitionRemoved
   | BrokerRegistered
   | BrokerFenced
   | BrokerUnfenced
@@ -40,7 +42,7 @@ export interface TopicAltered {
 export interface PartitionsAdded {
   kind: 'partitions-added'
   id: TopicId
-  /** How many there are from now on. */
+  /** How many there are from now on, also counting those that have been removed: the next gets this number. */
   partitionCount: number
 }
 
@@ -78,6 +80,22 @@ export interface PartitionChanged {
   leader: number | null
   leaderEpoch: number
   partitionEpoch: number
+}
+
+export interface PartitionRetiring {
+  kind: 'partition-retiring'
+  id: TopicId
+  partition: number
+  /** No record was taken since. */
+  retiredAt: number
+  removeAt: number
+}
+
+/** Its data goes with it. */
+export interface PartitionRemoved {
+  kind: 'partition-removed'
+  id: TopicId
+  partition: number
 }
 
 /**
@@ -155,6 +173,8 @@ const MEMBERS: { readonly [Kind in ClusterRecord['kind']]: MembersOf<Extract<Clu
     leaderEpoch: isWhole,
     partitionEpoch: isWhole,
   },
+  'partition-retiring': { id: isId, partition: isWhole, retiredAt: isWhole, removeAt: isWhole },
+  'partition-removed': { id: isId, partition: isWhole },
   'broker-registered': {
     nodeId: isPositive,
     incarnationId: isText,

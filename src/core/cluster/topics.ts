@@ -13,6 +13,8 @@ import { checkTopicConfig, type InvalidField } from './topic-config-check.ts'
 /** A late producer must not bring back, empty, what somebody has just deleted. */
 const RECENTLY_DELETED_MS = 60_000
 const REPLICATION_FACTOR_MAX = 7
+/** Numbers of partitions fit 16 bits wherever keys are routed. */
+const PARTITIONS_EVER_MAX = 65_535
 
 type TopicDecision = Decision<ClusterRecord, TopicReply>
 
@@ -98,13 +100,19 @@ export function decideAddPartitions(image: ClusterImage, command: AddPartitions)
   if ('kind' in topic) return refused(topic)
   const errors = countErrors('/count', command.count, limits.PARTITIONS_PER_TOPIC_MAX)
   if (errors.length > 0) return refused({ kind: 'invalid-topic', errors })
-  if (command.count < topic.partitions.length) return refused({ kind: 'cannot-shrink', topic, given: command.count })
-  if (command.count === topic.partitions.length) return { records: [], reply: { kind: 'grown', topic } }
-  const grown = grownTopic(topic, command.count)
-  const placed = placedIn(image, grown, topic.partitions.length)
+  const more = command.count - activeCount(topic)
+  if (more < 0) return refused({ kind: 'cannot-shrink', topic, given: command.count })
+  if (more === 0) return { records: [], reply: { kind: 'grown', topic } }
+  const end = topic.nextPartition + more
+  if (topic.partitions.length + more > limits.PARTITIONS_PER_TOPIC_MAX || end > PARTITIONS_EVER_MAX) {
+    const message = 'would be more partitions than a topic can have, with those that are retiring or were removed'
+    return refused({ kind: 'invalid-topic', errors: [{ pointer: '/count', code: 'bounds', message }] })
+  }
+  const grown = grownTopic(topic, end)
+  const placed = placedIn(image, grown, topic.nextPartition)
   if (placed === null) return refused({ kind: 'no-live-broker' })
   return {
-    records: [{ kind: 'partitions-added', id: topic.id, partitionCount: command.count }, placed],
+    records: [{ kind: 'partitions-added', id: topic.id, partitionCount: end }, placed],
     reply: { kind: 'grown', topic: placedTopic(grown, placed) },
   }
 }
@@ -118,21 +126,26 @@ export function decideDeleteTopic(image: ClusterImage, command: DeleteTopic, now
   }
 }
 
+function activeCount({ partitions }: TopicImage): number {
+  return partitions.filter(({ state }) => state === 'active').length
+}
+
 export function createdTopic(record: TopicCreated): TopicImage {
   const { id, name, replicationFactor, config, createdAt } = record
-  const topic: TopicImage = { id, name, partitions: [], replicationFactor, config, createdAt }
+  const topic: TopicImage = { id, name, partitions: [], nextPartition: 0, replicationFactor, config, createdAt }
   return grownTopic(topic, record.partitionCount)
 }
 
-export function grownTopic(topic: TopicImage, partitionCount: number): TopicImage {
+/** `end`: the number behind the last. */
+export function grownTopic(topic: TopicImage, end: number): TopicImage {
   const partitions = [...topic.partitions]
-  while (partitions.length < partitionCount) partitions.push(unplacedPartition(partitions.length))
-  return { ...topic, partitions }
+  for (let next = topic.nextPartition; next < end; next++) partitions.push(unplacedPartition(next))
+  return { ...topic, partitions, nextPartition: Math.max(topic.nextPartition, end) }
 }
 
 export function placedTopic(topic: TopicImage, { first, replicas, epoch }: PartitionsPlaced): TopicImage {
-  const partitions = topic.partitions.map((known, partition) => {
-    const nodes = replicas[partition - first]
+  const partitions = topic.partitions.map((known) => {
+    const nodes = replicas[known.partition - first]
     return nodes === undefined ? known : placedPartition(known, nodes, epoch)
   })
   return { ...topic, partitions }
@@ -143,7 +156,7 @@ function placedIn(image: ClusterImage, topic: TopicImage, first: number): Partit
   const ring = ringOf(image.liveBrokers())
   if (ring.length === 0) return null
   const replicas = topic.partitions
-    .slice(first)
+    .filter(({ partition }) => partition >= first)
     .map(({ partition }) => placeReplicas(ring, topic.replicationFactor, image.topicCount + partition))
   return { kind: 'partitions-placed', id: topic.id, first, replicas, epoch: image.nextEpoch }
 }
@@ -183,7 +196,7 @@ function differencesOf(
   }
   if (given.isAuto === true) return differences
   const { config } = resolveTopicConfig(topic.config, brokerDefaults)
-  compare('/partitions', given.partitions, topic.partitions.length)
+  compare('/partitions', given.partitions, activeCount(topic))
   compare('/replicationFactor', given.replicationFactor, topic.replicationFactor)
   for (const key of TOPIC_CONFIG_KEYS) compare(`/config/${key}`, patch[key], config[key])
   return differences

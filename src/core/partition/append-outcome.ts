@@ -17,6 +17,8 @@ export type AppendRefusal =
   | { kind: 'damaged'; offset: number; nextReadableOffset: number }
   /** The state of producers and keys is being read again, after the disk refused a write. */
   | { kind: 'loading' }
+  /** It takes nothing new; repeats of what it has are told so first. */
+  | { kind: 'retiring' }
   | { kind: 'offset-mismatch'; nextOffset: number }
   | { kind: 'producer-fenced'; currentEpoch: number }
   /** Not the sequence that comes next. `isAhead`: what is between may yet arrive; else it is an old batch, long kept. */

@@ -33,6 +33,13 @@ export interface PartitionOptions {
   keyBudget?: KeyBudget
 }
 
+export interface PartitionOffer {
+  now: number
+  expectOffset?: number
+  /** Nothing new is taken. */
+  isRetiring?: boolean
+}
+
 const NO_BYTES = new Uint8Array(0)
 /** The log looks at the clock a little later than we do. */
 const RETENTION_MARGIN_MS = 60_000
@@ -141,7 +148,7 @@ export class Partition implements LogListener {
   }
 
   /** Takes one whole batch, admitted and not stamped yet; its bytes are the log's from here on unless it is refused. */
-  append(batch: Uint8Array, offer: { now: number; expectOffset?: number }): Appended | AppendRefusal {
+  append(batch: Uint8Array, offer: PartitionOffer): Appended | AppendRefusal {
     assert(!this.#isClosed && batch.length === batchBytesOf(batch, 0), 'one whole batch for an open partition')
     const log = this.#log
     if (log.damage !== null) {
@@ -154,6 +161,7 @@ export class Partition implements LogListener {
     const expiryMs = this.#config.idempotencyMs
     const verdict = judge(state, batch, { baseOffset, appendedAt, expectOffset: offer.expectOffset ?? null, expiryMs })
     if (verdict !== null) return verdict
+    if (offer.isRetiring === true) return { kind: 'retiring' }
     stampBatch(batch, 0, baseOffset, appendedAt, this.leaderEpoch, this.#world.codec)
     log.append(batch)
     state.apply(batch, 0, expiryMs)

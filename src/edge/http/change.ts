@@ -15,7 +15,8 @@ export function replyAnswer(path: ControlPath, reply: Awaited<ReturnType<Broker[
     case 'created':
     case 'exists':
     case 'altered':
-    case 'grown': {
+    case 'grown':
+    case 'retiring': {
       const route = path.broker.route(reply.topic.id)
       if (route === null) return problemAnswer(problemOf({ kind: 'unknown-topic', name: reply.topic.name }))
       return jsonAnswer(topicView(route), reply.kind === 'created' ? 201 : 200)

@@ -19,6 +19,8 @@ export const problemCodes = {
   'not-acceptable': { status: 406, title: 'No representation that the client accepts', retryable: false },
   'upload-stalled': { status: 408, title: 'The body did not arrive in time', retryable: true },
   'topic-exists': { status: 409, title: 'The topic exists and differs', retryable: false },
+  'partition-retiring': { status: 409, title: 'The partition takes no new records', retryable: false },
+  'last-partition': { status: 409, title: 'The topic would take no records any more', retryable: false },
   fenced: { status: 409, title: 'Whoever asks is not, or no longer, who may', retryable: false },
   'not-held': { status: 409, title: 'The member does not hold the partition', retryable: false },
   'no-position': { status: 409, title: 'Nothing says where the partition begins for the group', retryable: false },

@@ -28,10 +28,17 @@ export function problemOf(refusal: Refusal): Problem {
     }
     case 'unknown-partition': {
       const { topic, partition, partitionCount } = refusal
-      return new Problem('unknown-partition', `Topic ${topic} has partitions 0 to ${partitionCount - 1}`, {
+      return new Problem('unknown-partition', `Topic ${topic} has no partition ${partition}, but ${partitionCount} others`, {
         topic,
         partition,
         partitionCount,
+      })
+    }
+    case 'partition-retiring': {
+      const { topic, partition } = refusal
+      return new Problem('partition-retiring', `Partition ${partition} of ${topic} takes no new records`, {
+        topic,
+        partition,
       })
     }
     case 'internal-topic':
@@ -157,6 +164,20 @@ export function problemOf(refusal: Refusal): Problem {
     case 'cannot-shrink': {
       const { topic, given } = refusal
       return Problem.at('/count', `${given} is less than the ${topic.partitions.length} partitions there are`)
+    }
+    case 'no-such-partition': {
+      const { topic, partition } = refusal
+      return new Problem('unknown-partition', `Topic ${topic.name} has no partition ${partition}`, {
+        topic: topic.name,
+        partition,
+      })
+    }
+    case 'last-active-partition': {
+      const { topic, partition } = refusal
+      return new Problem('last-partition', `No other partition of ${topic.name} takes records: add one first`, {
+        topic: topic.name,
+        partition,
+      })
     }
     case 'no-live-broker':
       return new Problem('no-leader', 'No broker is live to hold partitions; nothing was changed')

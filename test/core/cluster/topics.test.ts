@@ -35,6 +35,7 @@ group('create', () => {
           leaderEpoch: 2,
           partitionEpoch: 2,
         })),
+        nextPartition: 2,
         replicationFactor: 3,
         config: { retentionMs: DAY_MS },
         createdAt: bench.nowMs,

@@ -2,12 +2,13 @@
 // are core/group's; here is what a broker adds: where positions lie in the logs, and what a coordinator that cannot be asked says.
 
 import type { TopicId } from '../../base/index.ts'
+import type { FetchStart } from '../fetch-request.ts'
 import type { GroupRefusal, GroupStateWord, GroupView, Membership, OffsetCommit } from '../../group/index.ts'
 
 /** What is refused before or around the group's own judgement. But for the last, nothing was changed. */
 export type CoordinatorRefusal =
-  /** The group's coordinator reads its log, or cannot: ask again. */
-  | { kind: 'coordinator-loading'; group: string }
+  /** A coordinator reads its log, or cannot: ask again. */
+  | { kind: 'coordinator-loading' }
   | { kind: 'closing' }
   | { kind: 'no-space' }
   /** With `from: none`: nothing says where a held partition begins. */
@@ -52,8 +53,8 @@ export interface DescribedGroup {
   readonly places: readonly GroupPlace[]
 }
 
-export type ResetTo =
-  { kind: 'earliest' | 'latest' } | { kind: 'time'; ms: number } | { kind: 'offset'; nextOffset: number }
+/** An offset takes one partition. */
+export type ResetTo = Exclude<FetchStart, { kind: 'cursor' }>
 
 export interface ResetAsk {
   group: string
