@@ -44,7 +44,6 @@ forEachTarget((target) => {
       expectProblem(answer, 422, 'invalid')
       expect((answer.json['errors'] as { pointer: string }[]).map((error) => error.pointer)).toEqual([pointer])
     }
-    expectProblem(await sendJson(target(), 'PUT', path, { config: { cleanup: 'compact' } }), 422, 'unsupported')
     expectProblem(await get(target(), path), 404, 'unknown-topic')
   })
 

@@ -305,7 +305,7 @@ export class Broker {
     if (replica === null) return unknownPartition(route, request.partition)
     return (
       route.acksRefusal(request.acks) ??
-      admitBatches(bytes, this.codec, route.config.recordBytesMax) ??
+      admitBatches(bytes, this.codec, route) ??
       this.appendRefusal(replica) ??
       appendBatches(this, route, replica, request, bytes)
     )

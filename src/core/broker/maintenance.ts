@@ -1,5 +1,6 @@
 // Housekeeping on the timing wheel: free space every second, then segment age and retention, a few replicas a tick so that
-// thousands of partitions never hold the loop. One round over all replicas takes at least `ROUND_MS`.
+// thousands of partitions never hold the loop. One round over all replicas takes at least `ROUND_MS`. A log that is found due is
+// compacted beside all that, one at a time in the broker: its table of keys is the memory that compaction takes.
 
 import type { DiskSpace } from '../log/index.ts'
 import type { Replica, Replicas } from './replicas.ts'
@@ -16,6 +17,7 @@ export class Maintenance implements Timed {
   #round: Replica[] = []
   #perTick = 0
   #running: Promise<void> = Promise.resolve()
+  #isCompacting = false
   #closed = false
 
   constructor(timers: Timers, space: DiskSpace, replicas: Replicas, halt: (why: string, error: unknown) => void) {
@@ -57,6 +59,16 @@ export class Maintenance implements Timed {
       if (this.#closed) return
       if (this.#replicas.route(replica.topicId) === null) continue
       await replica.live.maintain()
+      if (!this.#isCompacting && replica.live.isCompactionDue) this.#compact(replica)
     }
+  }
+
+  /** Not waited for at a close: closing the partition ends it. */
+  #compact(replica: Replica): void {
+    this.#isCompacting = true
+    replica.live
+      .compact()
+      .catch((error: unknown) => this.#halt('compaction failed', error))
+      .finally(() => (this.#isCompacting = false))
   }
 }

@@ -117,13 +117,13 @@ export class ProduceSession {
     if (this.refusal !== null) return
     const index = this.recordCount++
     const payloadBytes = record.payloadBytes
-    if (payloadBytes > this.#route.config.recordBytesMax) {
-      // A stream keeps all that came before.
-      if (this.#request.streaming) this.flush()
-      this.#refuse(
-        { kind: 'record-too-large', bytes: payloadBytes, bytesMax: this.#route.config.recordBytesMax, record: index },
-        index,
-      )
+    const { recordBytesMax, cleanup } = this.#route.config
+    if (payloadBytes > recordBytesMax) {
+      this.#refuseRecord({ kind: 'record-too-large', bytes: payloadBytes, bytesMax: recordBytesMax, record: index })
+      return
+    }
+    if (record.keyStart < 0 && cleanup !== 'delete') {
+      this.#refuseRecord({ kind: 'key-required', topic: this.topic.name, record: index })
       return
     }
     let lane = this.#laneOf(record, index)
@@ -421,6 +421,12 @@ export class ProduceSession {
     lane.result = lane.result === null ? result : joinResults(lane.result, result)
     // A commit that comes after `ack-timeout` has nobody to be told to.
     if (!this.#isOver) this.onBatch?.({ ...result, firstRecord })
+  }
+
+  /** A stream keeps all that came before. */
+  #refuseRecord(refusal: ProduceRefusal & { record: number }): void {
+    if (this.#request.streaming) this.flush()
+    this.#refuse(refusal, refusal.record)
   }
 
   #refuse(refusal: ProduceRefusal, firstRecord: number): void {

@@ -19,6 +19,8 @@ export type ProduceRefusal =
   | PlaceRefusal
   | { kind: 'too-many-topics'; topicsMax: number }
   | { kind: 'record-too-large'; bytes: number; bytesMax: number; record: number }
+  /** The topic is compacted: what has no key could never be superseded. */
+  | { kind: 'key-required'; topic: string; record: number }
   | { kind: 'bad-batch'; fault: BatchFault; batch: number }
   /** `acks=all` wants more replicas in sync than there are. */
   | { kind: 'not-enough-replicas'; topic: string; inSyncReplicas: number; minInSyncReplicas: number }

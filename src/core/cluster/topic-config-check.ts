@@ -5,7 +5,7 @@ import { TOPIC_CONFIG_KEYS, TOPIC_SETTINGS, type TopicConfigKey, type TopicConfi
 
 export interface InvalidField {
   pointer: string
-  code: 'unknown' | 'type' | 'bounds' | 'unsupported'
+  code: 'unknown' | 'type' | 'bounds'
   message: string
 }
 
@@ -62,16 +62,11 @@ function isTopicConfigKey(key: string): key is TopicConfigKey {
 
 function faultOf(key: TopicConfigKey, value: unknown): Omit<InvalidField, 'pointer'> | null {
   const setting = TOPIC_SETTINGS[key]
-  if (setting.unsupported !== undefined) return { code: 'unsupported', message: setting.unsupported }
   if (setting.kind === 'choice') {
     const choices: readonly unknown[] = setting.choices
-    if (!choices.includes(value)) {
-      const names = setting.choices.map((choice) => `"${choice}"`).join(', ')
-      return { code: typeof value === 'string' ? 'bounds' : 'type', message: `must be one of ${names}` }
-    }
-    const reasons: Readonly<Record<string, string>> = setting.unsupportedChoices ?? {}
-    const reason = reasons[String(value)]
-    return reason === undefined ? null : { code: 'unsupported', message: reason }
+    if (choices.includes(value)) return null
+    const names = setting.choices.map((choice) => `"${choice}"`).join(', ')
+    return { code: typeof value === 'string' ? 'bounds' : 'type', message: `must be one of ${names}` }
   }
   if (!Number.isSafeInteger(value)) return { code: 'type', message: `must be an integer (${setting.unit})` }
   const number = Number(value)

@@ -33,16 +33,12 @@ export interface IntegerSetting {
   orNone: boolean
   /** What it does, and why this default. */
   about: string
-  /** Why no value can be given yet. */
-  unsupported?: string
 }
 
 export interface ChoiceSetting<Choice extends string> {
   kind: 'choice'
   default: Choice
   choices: readonly Choice[]
-  /** Choices that have a name but cannot be had yet, and why. */
-  unsupportedChoices?: Readonly<Partial<Record<Choice, string>>>
   about: string
 }
 
@@ -51,14 +47,13 @@ type SettingOf<Value> = [Value] extends [number]
   : [Value] extends [string]
     ? ChoiceSetting<Value>
     : never
-type TopicSettings = { readonly [Key in TopicConfigKey]: SettingOf<TopicConfig[Key]> & { unsupported?: string } }
+type TopicSettings = { readonly [Key in TopicConfigKey]: SettingOf<TopicConfig[Key]> }
 
 const SECOND_MS = 1_000
 const DAY_MS = 24 * 60 * 60 * SECOND_MS
 const KIB = 1024
 const MIB = 1024 * KIB
 const YEARS_MS = 100 * 365 * DAY_MS
-const NO_COMPACTION = 'compaction is not built yet: only "delete" is'
 
 export const TOPIC_SETTINGS: TopicSettings = {
   retentionMs: {
@@ -105,8 +100,9 @@ export const TOPIC_SETTINGS: TopicSettings = {
     kind: 'choice',
     default: 'delete',
     choices: ['delete', 'compact', 'both'],
-    unsupportedChoices: { compact: NO_COMPACTION, both: NO_COMPACTION },
-    about: 'Whether old records go by age and size, by a newer record of the same key, or by both.',
+    about:
+      'Whether old records go by age and size, by a newer record of the same key, or by both. Where they go by key, every ' +
+      'record must have one.',
   },
   deleteRetentionMs: {
     kind: 'integer',
@@ -116,7 +112,6 @@ export const TOPIC_SETTINGS: TopicSettings = {
     max: YEARS_MS,
     orNone: false,
     about: 'How long compaction keeps a tombstone, so that a reader a day behind still sees the deletion.',
-    unsupported: NO_COMPACTION,
   },
   minInSyncReplicas: {
     kind: 'integer',

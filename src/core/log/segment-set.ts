@@ -39,6 +39,18 @@ export class SegmentSet {
     return low - 1
   }
 
+  /** Bytes of the batches between two offsets, roughly: by the average offset of each segment. The log ends at `endOffset`. */
+  bytesBetween(from: number, to: number, endOffset: number): number {
+    let bytes = 0
+    for (let i = Math.max(this.indexOf(from), 0); i < this.list.length && this.list[i]!.base < to; i++) {
+      const segment = this.list[i]!
+      const end = this.list[i + 1]?.base ?? endOffset
+      const shared = Math.min(to, end) - Math.max(from, segment.base)
+      if (shared > 0) bytes += (segment.bytes * shared) / (end - segment.base)
+    }
+    return Math.ceil(bytes)
+  }
+
   with(segment: Segment): SegmentSet {
     return new SegmentSet([...this.list, segment])
   }

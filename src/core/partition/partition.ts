@@ -214,9 +214,7 @@ export class Partition implements LogListener {
 
   /** Stored bytes between two offsets, roughly: by the average record. */
   bytesBetween(from: number, to: number): number {
-    const { startOffset, endOffset, bytes } = this.#log
-    if (to <= from || endOffset <= startOffset) return 0
-    return Math.ceil((bytes * (to - from)) / (endOffset - startOffset))
+    return this.#log.segments.bytesBetween(from, to, this.#log.writtenEnd)
   }
 
   /** Segment age, retention, expiry. What producers are owed outlives the records: it is saved before they go. */
@@ -228,6 +226,16 @@ export class Partition implements LogListener {
       this.#state?.expire(nowMs - this.#config.idempotencyMs)
       if (this.#log.startOffset > this.#snapshots.durableOffset) await this.#saveNow()
     })
+  }
+
+  get isCompactionDue(): boolean {
+    return !this.#isClosed && this.#log.compactor.isDue(this.highWatermark)
+  }
+
+  /** Beside all else; a close ends it. */
+  async compact(): Promise<void> {
+    const { highWatermark: upTo } = this
+    if (this.isCompactionDue) await this.#log.compactor.run({ upTo, identityMs: this.#config.idempotencyMs })
   }
 
   /** Durable when resolved, unless the partition has been closed. The caller has checked that it is not above the high watermark. */
@@ -329,7 +337,8 @@ export class Partition implements LogListener {
 
   /** How far retention may cut: sealed segments, or all when the last record has nearly expired. */
   #mayGoBelow(nowMs: number): number {
-    const { retentionMs, retentionBytes } = this.#config
+    const { cleanup, retentionMs, retentionBytes } = this.#config
+    if (cleanup === 'compact') return 0
     if (retentionMs >= 0 && nowMs - this.#log.appendedAtMax >= retentionMs - RETENTION_MARGIN_MS)
       return this.highWatermark
     return retentionMs >= 0 || retentionBytes >= 0 ? this.#sealedEnd : 0

@@ -37,10 +37,12 @@ export class ProducerState {
     assert(baseOffset >= this.nextOffset, 'batches come in order')
     const count = lastOffsetDeltaOf(bytes, at) + 1
     this.nextOffset = baseOffset + count
+    const appendedAt = appendedAtOf(bytes, at)
+    // whatever the batch is: what compaction has left out of the log by its age must not come back from a snapshot
+    this.expire(appendedAt - expiryMs)
     const producerId = producerIdOf(bytes, at)
     const keyAt = idempotencyAt(bytes, at)
     if (producerId === NO_PRODUCER && keyAt < 0) return
-    const appendedAt = appendedAtOf(bytes, at)
     if (producerId !== NO_PRODUCER) {
       const batch = { baseSequence: baseSequenceOf(bytes, at), count, baseOffset, appendedAt }
       this.producers.apply(producerId, producerEpochOf(bytes, at), batch, expiryMs)

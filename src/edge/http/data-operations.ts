@@ -105,6 +105,7 @@ const produceProblems: readonly ProblemCode[] = [
   'record-too-large',
   'unsupported-media-type',
   'invalid',
+  'key-required',
   'key-conflict',
   'loading',
   'damaged',

@@ -42,6 +42,7 @@ export const problemCodes = {
   unsupported: { status: 422, title: 'Not supported yet', retryable: false },
   'foreign-topic': { status: 422, title: 'The topic is none of the group', retryable: false },
   'invalid-plan': { status: 422, title: 'The plan is not one for this group', retryable: false },
+  'key-required': { status: 422, title: 'A record of a compacted topic has no key', retryable: false },
   'bad-batch': { status: 422, title: 'A stored batch is not valid', retryable: false },
   'key-conflict': { status: 422, title: 'The Idempotency-Key was used for another body', retryable: false },
   'limit-reached': { status: 422, title: 'A limit of the broker is reached', retryable: false },

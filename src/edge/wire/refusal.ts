@@ -55,6 +55,12 @@ export function problemOf(refusal: Refusal): Problem {
         `Record ${refusal.record} has ${refusal.bytes} bytes of key, value and headers; the topic takes ${refusal.bytesMax}`,
         { record: refusal.record, bytes: refusal.bytes, recordBytesMax: refusal.bytesMax },
       )
+    case 'key-required':
+      return new Problem(
+        'key-required',
+        `Record ${refusal.record} has no key: ${refusal.topic} is compacted, it keeps the latest record of each key`,
+        { topic: refusal.topic, record: refusal.record },
+      )
     case 'bad-batch':
       return new Problem('bad-batch', `Batch ${refusal.batch}: ${refusal.fault.detail}`, {
         batch: refusal.batch,
@@ -215,6 +221,5 @@ export function problemOfFault(fault: BodyFault): Problem {
 
 function invalidFields(errors: readonly InvalidField[]): Problem {
   const pointed = errors.map(({ pointer, message }) => ({ pointer, message }))
-  const isLater = errors.length > 0 && errors.every((error) => error.code === 'unsupported')
-  return Problem.ofErrors(pointed, isLater ? 'unsupported' : 'invalid')
+  return Problem.ofErrors(pointed)
 }

@@ -57,8 +57,7 @@ function settingShapes(wrap: (shape: z.ZodType) => z.ZodType): Record<TopicConfi
 
 function settingShape(key: TopicConfigKey): z.ZodType {
   const setting = TOPIC_SETTINGS[key]
-  const description =
-    setting.unsupported === undefined ? setting.about : `${setting.about} Not yet: ${setting.unsupported}.`
+  const description = setting.about
   if (setting.kind === 'choice') {
     return z.enum(setting.choices as [string, ...string[]]).openapi({ description, default: setting.default })
   }

@@ -21,7 +21,6 @@ test('the settings are those of the contract', () => {
 test.each(TOPIC_CONFIG_KEYS)('%s: the default is within its own bounds and says why', (key) => {
   const setting = TOPIC_SETTINGS[key]
   expect(setting.about.length).toBeGreaterThan(30)
-  if (setting.unsupported !== undefined) return
   expect(checkTopicConfig({ [key]: setting.default }, '', false).errors).toEqual([])
   if (setting.kind !== 'integer') return
   for (const value of [setting.min, setting.max, ...(setting.orNone ? [-1] : [])]) {

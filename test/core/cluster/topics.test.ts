@@ -164,14 +164,6 @@ group('bad fields are named, all at once, and change nothing', () => {
         ['/config/compression', 'type'],
       ],
     ],
-    [
-      'not built yet',
-      { config: { cleanup: 'compact', deleteRetentionMs: 5 } },
-      [
-        ['/config/cleanup', 'unsupported'],
-        ['/config/deleteRetentionMs', 'unsupported'],
-      ],
-    ],
     ['no partitions', { partitions: 0 }, [['/partitions', 'bounds']]],
     [
       'too many partitions',
