@@ -38,7 +38,16 @@ const FLOORS: readonly Floor[] = [
   },
   {
     'core/broker': {
-      enters: ['core/cluster', 'core/partition', 'core/group', 'core/machine', 'core/log', 'core/record', ...GROUND],
+      enters: [
+        'core/cluster',
+        'core/partition',
+        'core/group',
+        'core/machine',
+        'core/raft',
+        'core/log',
+        'core/record',
+        ...GROUND,
+      ],
     },
   },
   {

@@ -7,7 +7,8 @@
 import { assert, isInternalName, isName, type TopicId, topicIdOf } from '../base/index.ts'
 import type { ClusterImage, InternalTopic, TopicCommand, TopicDefaults } from '../cluster/index.ts'
 import { DataFolder, type DataFolderIdentity, DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
-import type { Clock, Codec, Disk, Events, Meter, Random } from '../ports/index.ts'
+import { type Clock, type Codec, type Disk, type Events, type Meter, NO_PEERS, type Random } from '../ports/index.ts'
+import { replicaIdOf } from '../raft/index.ts'
 import { BatchBuilder, type BatchCompression } from '../record/index.ts'
 import { FetchSession } from './fetch.ts'
 import { type FetchPosition, type FetchRequest, positionOf, staleTopic } from './fetch-request.ts'
@@ -109,8 +110,18 @@ export class Broker {
     this.#identity = folder.identity
     const world: LogWorld = { disk, codec, clock, events, commits: this.#commits, space: this.#space }
     const { metadataSnapshotBytes = METADATA_SNAPSHOT_BYTES } = this.#options
-    const { nodeId } = this.#identity
-    this.#metadata = await Metadata.open(world, random, nodeId, settings.topicDefaults, metadataSnapshotBytes, halt)
+    const { nodeId, directoryId } = this.#identity
+    this.#metadata = await Metadata.open({
+      world,
+      random,
+      nodeId,
+      replica: replicaIdOf(nodeId, directoryId),
+      joins: false,
+      peers: NO_PEERS,
+      defaults: settings.topicDefaults,
+      snapshotBytes: metadataSnapshotBytes,
+      halt,
+    })
     await this.#register()
     this.#producerIds = new ProducerIds(this.#metadata)
     this.#replicas = new Replicas({

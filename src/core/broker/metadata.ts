@@ -1,6 +1,6 @@
-// The metadata of the cluster on this broker: the topics machine on its runtime, over a local journal until a quorum keeps
-// it. Committed images are followed one after another, so that whoever waits for `followed` finds the replicas in line with
-// the image that answered it.
+// The metadata of the cluster on this broker: the cluster machine on its runtime, over a raft journal. The broker that leads
+// that decides (the controller); on every broker there is the image of what is committed. Images are followed one after
+// another, so that whoever waits for `followed` finds the replicas in line with the image that answered it.
 
 import { topicIdOf } from '../base/index.ts'
 import {
@@ -20,8 +20,9 @@ import {
 } from '../cluster/index.ts'
 import type { LogWorld } from '../log/index.ts'
 import { Runtime, unkeyed } from '../machine/index.ts'
-import type { Random } from '../ports/index.ts'
-import { LocalJournal } from './local-journal.ts'
+import type { Peers, Random } from '../ports/index.ts'
+import type { ReplicaId } from '../raft/index.ts'
+import { RaftJournal } from './raft-journal.ts'
 
 const FOLDER = 'metadata'
 
@@ -33,30 +34,37 @@ export type MetadataRefusal =
   /** It may or may not come to be. */
   | { kind: 'unknown-outcome' }
 
+export interface MetadataSetup {
+  readonly world: LogWorld
+  readonly random: Random
+  readonly nodeId: number
+  /** This broker and its data folder. */
+  readonly replica: ReplicaId
+  /** A fresh folder waits to be taken in by others; else it forms a cluster of its own. */
+  readonly joins: boolean
+  readonly peers: Peers
+  readonly defaults: TopicDefaults
+  readonly snapshotBytes: number
+  readonly halt: (why: string, error: unknown) => void
+}
+
 export class Metadata {
-  readonly leaderEpoch: number
-  readonly #journal: LocalJournal
+  readonly #journal: RaftJournal
   #runtime!: Runtime<ClusterCommand, ClusterRecord, ClusterReply, ClusterImage>
   #image: ClusterImage = EMPTY_CLUSTER
   #follow: ((delta: ClusterDelta) => Promise<void>) | null = null
   #followed: Promise<void> = Promise.resolve()
   readonly #halt: (why: string, error: unknown) => void
 
-  private constructor(journal: LocalJournal, halt: (why: string, error: unknown) => void) {
+  private constructor(journal: RaftJournal, halt: (why: string, error: unknown) => void) {
     this.#journal = journal
-    this.leaderEpoch = journal.leaderEpoch
     this.#halt = halt
   }
 
-  static async open(
-    world: LogWorld,
-    random: Random,
-    nodeId: number,
-    defaults: TopicDefaults,
-    snapshotBytes: number,
-    halt: (why: string, error: unknown) => void,
-  ): Promise<Metadata> {
-    const journal = await LocalJournal.open(FOLDER, world)
+  /** Resolves when the image is loaded: of a lone broker all that was ever committed, of others what is known so far. */
+  static async open(setup: MetadataSetup): Promise<Metadata> {
+    const { world, random, nodeId, defaults, snapshotBytes, halt, ...quorum } = setup
+    const journal = await RaftJournal.open({ folder: FOLDER, world, random, halt, ...quorum })
     const metadata = new Metadata(journal, halt)
     const idBytes = new Uint8Array(20)
     metadata.#runtime = await Runtime.open<ClusterCommand, ClusterRecord, ClusterReply, ClusterImage>({
@@ -78,6 +86,11 @@ export class Metadata {
     })
     metadata.#image = metadata.#runtime.committedView
     return metadata
+  }
+
+  /** The term of the quorum: of a lone broker, above every epoch of its earlier starts. */
+  get leaderEpoch(): number {
+    return this.#journal.leaderEpoch
   }
 
   /** The latest committed image. */

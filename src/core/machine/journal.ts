@@ -11,7 +11,11 @@ export interface Journal {
   readonly endOffset: number
   /** Everything below is committed. Never falls. */
   readonly committedEnd: number
+  /** Whether this broker decides. Another's appends are committed here without having been appended here first. */
+  readonly isLeading: boolean
   listen(listener: JournalListener): void
+  /** Whether nobody else led when this was asked; null: that is sure at once. What wrote nothing is answered only then. */
+  confirm(): Promise<boolean> | null
   /** Appends the records as one batch, or not at all. */
   append(records: readonly StoredRecord[]): JournalAppended | JournalRefusal
   /** Visits the records of the newest snapshot; resolves to the offset it stands for, 0 when there is none. */
@@ -32,10 +36,14 @@ export interface JournalAppended {
 
 /** Nothing was appended. */
 export interface JournalRefusal {
-  kind: 'disk-full' | 'not-leading'
+  kind: 'disk-full' | 'not-leading' | 'overloaded'
 }
 
 export interface JournalListener {
+  /** `isLeading` from now on. It ends with `onLost`. */
+  onLeading(): void
+  /** A snapshot has taken the place of the log: everything below `end` is committed, and read from there. */
+  onRestored(end: number): void
   onCommitted(end: number): void
   /**
    * What was appended at `from` and above is not in the log any more: the disk had no room for it ('none': it is nowhere),

@@ -1,15 +1,18 @@
 // Runs one machine on one journal.
 //
-//   loading ──▶ active ──▶ loading (an append was lost: the state is dropped, snapshot and log are read again)
-//      └──────▶ failed     (what is stored cannot be read)
+//                     leads
+//   loading ──▶ following ──▶ active ──▶ loading (an append was lost, or the lead: the state is dropped, snapshot and log
+//      └──────▶ failed  (what is stored cannot be read)                                                are read again)
 //
 // The leader applies at append, so each decision sees all earlier ones. Therefore every reply and every read, also of what
 // changed nothing, waits until all that was appended before it is committed: nobody is told what may yet be lost. Replies
-// parked behind a loss are answered `lost`. A follower would apply at commit and decide nothing; it comes with the quorum.
+// parked behind a loss are answered `lost`. What wrote nothing is answered when it is sure, too, that nobody else led.
+//
+// A follower applies what is committed and decides nothing. One that is to lead first applies all that its log holds.
 
 import { assert, Deque, limits } from '../base/index.ts'
 import type { Clock } from '../ports/index.ts'
-import type { Journal, JournalListener } from './journal.ts'
+import type { Journal, JournalListener, JournalRefusal } from './journal.ts'
 import type { Machine, RecordCodec, StoredRecord } from './machine.ts'
 import { MachineTimers } from './machine-timers.ts'
 
@@ -27,12 +30,12 @@ export interface RuntimeOptions<Command, Rec, Reply, View> {
   onFailed?: (error: unknown) => void
 }
 
-export type RuntimePhase = 'loading' | 'active' | 'failed' | 'closed'
+export type RuntimePhase = 'loading' | 'following' | 'active' | 'failed' | 'closed'
 
 /** `refused` means nothing was done. `lost`: as the outcome says. */
 export type Submitted<Reply> =
   | { kind: 'committed'; reply: Reply }
-  | { kind: 'refused'; reason: Exclude<RuntimePhase, 'active'> | 'disk-full' | 'not-leading' }
+  | { kind: 'refused'; reason: Exclude<RuntimePhase, 'active'> | JournalRefusal['kind'] }
   | { kind: 'lost'; outcome: 'none' | 'unknown' }
 
 type Fate = 'committed' | 'none' | 'unknown'
@@ -62,6 +65,9 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
   #timers: MachineTimers<Command>
   /** Counts loads: one that a later loss has overtaken gives up. */
   #load = 0
+  /** The machine is made of everything below; while active the journal's end says so. */
+  #appliedEnd = 0
+  #isCatchingUp = false
   readonly #parked = new Deque<Parked<View>>()
   #committedView: View
   #bytesSinceSnapshot = 0
@@ -75,7 +81,7 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
     this.#committedView = this.#machine.view()
   }
 
-  /** Resolves when the machine is active. Rejects when what is stored cannot be read. */
+  /** Resolves when the machine is active, or follows. Rejects when what is stored cannot be read. */
   static async open<Command, Rec, Reply, View>(
     options: RuntimeOptions<Command, Rec, Reply, View>,
   ): Promise<Runtime<Command, Rec, Reply, View>> {
@@ -102,13 +108,13 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
       if (refusal !== null) return Promise.resolve({ kind: 'refused', reason: refusal })
     }
     if (timers !== undefined) this.#timers.change(timers)
-    return this.#park(reply, records.length > 0 ? this.#machine.view() : null)
+    return records.length > 0 ? this.#park(reply, this.#machine.view()) : this.#parkUnwritten(reply)
   }
 
   /** Answers from the present, once it is committed. */
   read<Answer>(query: (view: View) => Answer): Promise<Submitted<Answer>> {
     if (this.#phase !== 'active') return Promise.resolve({ kind: 'refused', reason: this.#phase })
-    return this.#park(query(this.#machine.view()), null)
+    return this.#parkUnwritten(query(this.#machine.view()))
   }
 
   /** Takes no more work; resolves when all that was appended has met its fate. */
@@ -127,6 +133,17 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
       parked.settle('committed')
     }
     this.#saveCapture()
+    if (this.#phase === 'following') this.#catchUp()
+  }
+
+  onLeading(): void {
+    if (this.#phase === 'following') this.#catchUp()
+  }
+
+  onRestored(end: number): void {
+    if (this.#phase === 'closed' || this.#phase === 'failed' || this.#appliedEnd >= end) return
+    this.#capture = null
+    this.#reload()
   }
 
   onLost(from: number, outcome: 'none' | 'unknown'): void {
@@ -138,10 +155,14 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
     for (const parked of lost.reverse()) parked.settle(outcome)
     if (this.#capture !== null && this.#capture.nextOffset > from) this.#capture = null
     if (this.#phase === 'closed' || this.#phase === 'failed') return
-    this.#loadState().catch((error: unknown) => this.#options.onFailed?.(error))
+    this.#reload()
   }
 
   // --- loading ---------------------------------------------------------------------------------------------------------
+
+  #reload(): void {
+    this.#loadState().catch((error: unknown) => this.#options.onFailed?.(error))
+  }
 
   async #loadState(): Promise<void> {
     const { create, records, journal } = this.#options
@@ -150,31 +171,72 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
     this.#timers.close()
     const timers = this.#newTimers()
     const machine = create()
-    let bytes = 0
     try {
       const from = await journal.readSnapshot((stored) => {
         timers.change(machine.apply(records.decode(stored), 0))
       })
       if (load !== this.#load) return
-      const { endOffset } = journal
-      await journal.read(from, endOffset, (stored, offset) => {
-        bytes += bytesOf(stored)
-        timers.change(machine.apply(records.decode(stored), offset))
-      })
+      this.#machine = machine
+      this.#timers = timers
+      this.#appliedEnd = from
+      this.#bytesSinceSnapshot = 0
+      await this.#applyThrough(load)
     } catch (error) {
-      if (load !== this.#load) return
-      this.#phase = 'failed'
-      throw error
+      this.#fail(load, error)
     }
-    if (load !== this.#load) return
-    this.#machine = machine
-    this.#timers = timers
-    this.#bytesSinceSnapshot = bytes
-    this.#phase = 'active'
-    timers.start()
-    const whenCommitted = this.#park(null, machine.view())
     // What is in the log of a lone broker is committed by being synced: the picture is there when `open` resolves.
-    await whenCommitted
+    if (load === this.#load && this.phase === 'active') await this.#park(null, null)
+  }
+
+  /** More is committed, or this broker leads: one run at a time takes in all there is. */
+  #catchUp(): void {
+    if (this.#isCatchingUp) return
+    this.#isCatchingUp = true
+    const load = this.#load
+    this.#applyThrough(load)
+      .catch((error: unknown) => this.#fail(load, error))
+      .finally(() => {
+        this.#isCatchingUp = false
+        if (this.#phase === 'following' && this.#appliedEnd < this.#readableEnd) this.#catchUp()
+      })
+      .catch((error: unknown) => this.#options.onFailed?.(error))
+  }
+
+  get #readableEnd(): number {
+    const { journal } = this.#options
+    return journal.isLeading ? journal.endOffset : journal.committedEnd
+  }
+
+  /** Applies what the journal holds, all of it on the leader; then this is what it says: active, or following. */
+  async #applyThrough(load: number): Promise<void> {
+    const { journal, records } = this.#options
+    while (this.#appliedEnd < this.#readableEnd) {
+      const end = this.#readableEnd
+      await journal.read(this.#appliedEnd, end, (stored, offset) => {
+        if (load !== this.#load) return
+        this.#bytesSinceSnapshot += bytesOf(stored)
+        this.#timers.change(this.#machine.apply(records.decode(stored), offset))
+      })
+      if (load !== this.#load) return
+      this.#appliedEnd = end
+      if (journal.isLeading) continue
+      this.#captureAt(end)
+      this.#saveCapture()
+    }
+    if (!journal.isLeading) {
+      this.#phase = 'following'
+      this.#publish(this.#machine.view())
+      return
+    }
+    this.#phase = 'active'
+    this.#timers.start()
+    void this.#park(null, this.#machine.view())
+  }
+
+  #fail(load: number, error: unknown): void {
+    if (load !== this.#load) return
+    this.#phase = 'failed'
+    throw error
   }
 
   #newTimers(): MachineTimers<Command> {
@@ -192,7 +254,7 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
 
   // --- appending -------------------------------------------------------------------------------------------------------
 
-  #append(records: readonly Rec[]): 'disk-full' | 'not-leading' | null {
+  #append(records: readonly Rec[]): JournalRefusal['kind'] | null {
     const encoded = records.map((record) => this.#options.records.encode(record))
     let bytes = 0
     for (const record of encoded) bytes += bytesOf(record)
@@ -206,11 +268,17 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
     for (const record of records) this.#timers.change(this.#machine.apply(record, offset++))
     assert(offset === this.#options.journal.endOffset, 'the journal takes one batch at a time')
     this.#bytesSinceSnapshot += bytes
-    if (this.#bytesSinceSnapshot >= this.#options.snapshotBytes && this.#capture === null && !this.#isSaving) {
-      this.#capture = { nextOffset: offset, records: this.#machine.snapshot() }
-      this.#bytesSinceSnapshot = 0
-    }
+    this.#captureAt(offset)
     return null
+  }
+
+  /** Nothing was appended for it: it may say so when all before it is committed, and nobody else led. */
+  async #parkUnwritten<Answer>(answer: Answer): Promise<Submitted<Answer>> {
+    const confirmed = this.#options.journal.confirm()
+    const parked = await this.#park(answer, null)
+    if (parked.kind === 'committed' && confirmed !== null && !(await confirmed))
+      return { kind: 'lost', outcome: 'none' }
+    return parked
   }
 
   #park<Answer>(reply: Answer, view: View | null): Promise<Submitted<Answer>> {
@@ -233,6 +301,12 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
   }
 
   // --- snapshots -------------------------------------------------------------------------------------------------------
+
+  #captureAt(nextOffset: number): void {
+    if (this.#bytesSinceSnapshot < this.#options.snapshotBytes || this.#capture !== null || this.#isSaving) return
+    this.#capture = { nextOffset, records: this.#machine.snapshot() }
+    this.#bytesSinceSnapshot = 0
+  }
 
   /** Taken at append, kept once it is committed: what a snapshot stands for is never lost. */
   #saveCapture(): void {

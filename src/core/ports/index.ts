@@ -4,6 +4,7 @@ export { type Disk, DiskError, type DiskFile } from './disk.ts'
 export type { Counter, EventFields, Events, Histogram, Meter } from './meter.ts'
 export {
   type Lane,
+  NO_PEERS,
   type Peer,
   type PeerListener,
   type Peers,

@@ -36,3 +36,6 @@ export interface Peers {
   /** One listener a subject. Called from the event loop, never from inside `send` or `listen`, but for `onUp` there. */
   listen(subject: PeerSubject, listener: PeerListener): void
 }
+
+/** Of a broker alone. */
+export const NO_PEERS: Peers = { send: () => false, listen: () => {} }

@@ -1,7 +1,11 @@
+export { type DriverListener, type DriverSetup, RaftDriver } from './driver.ts'
+export { batchOf, controlBatch, controlValue, entryOf, votersOf } from './entry-batch.ts'
+export { EntryIndex } from './entry-index.ts'
 export { type Entry, type EntryBody, entryBytes, lastIndexOf } from './entry.ts'
 export type { ChangeRefusal, LeaderRefusal, Proposed, ProposeRefusal, TransferRefusal } from './leadership.ts'
 export { distance, type Membership, type MembershipChange } from './membership.ts'
 export type { Envelope, Message, MessageBody, MessageOf } from './message.ts'
+export { decodeMessage, encodeMessage } from './message-codec.ts'
 export { defaultRaftOptions, type RaftOptions } from './options.ts'
 export type { PlantedFault } from './planted.ts'
 export type { Progress } from './progress.ts'
@@ -19,3 +23,4 @@ export {
   type StateFile,
 } from './state-file.ts'
 export type { Position, RaftStorage, SnapshotHead, Vote } from './storage.ts'
+export type { RaftStore, RaftStoreListener, SnapshotChunk } from './store.ts'

@@ -19,8 +19,6 @@ interface UnderWay {
   readonly install: SnapshotHead | null
 }
 
-const SCAN_BYTES = 1024 * 1024
-
 export class RaftLog {
   readonly members: MembershipHistory
   readonly #storage: RaftStorage
@@ -44,7 +42,7 @@ export class RaftLog {
     this.#commit = this.#applied = this.#applying = snapshot?.index ?? 0
     assert(this.#durable >= this.#commit, 'the log ends before its snapshot')
     this.members = new MembershipHistory({ index: this.#commit, voters: snapshot?.voters ?? [] })
-    this.#findMembers()
+    for (const { index, voters } of storage.memberships()) this.members.append(index, voters)
   }
 
   get commit(): number {
@@ -265,14 +263,5 @@ export class RaftLog {
       else high = middle - 1
     }
     return low
-  }
-
-  #findMembers(): void {
-    for (let from = Math.max(this.firstIndex, this.#commit + 1); from <= this.#durable;) {
-      const entries = this.#storage.entries(from, this.#durable, SCAN_BYTES)
-      assert(entries !== null && entries.length > 0, 'the log must be at hand on start')
-      for (const { index, body } of entries) if (body.kind === 'voters') this.members.append(index, body.voters)
-      from = lastIndexOf(entries[entries.length - 1]!) + 1
-    }
   }
 }

@@ -12,6 +12,7 @@
 
 import { assert, unreachable } from '../base/index.ts'
 import type { Random } from '../ports/index.ts'
+import type { Entry } from './entry.ts'
 import {
   type ChangeRefusal,
   Leadership,
@@ -157,6 +158,15 @@ export class Raft {
 
   termOf(index: number): number | null {
     return this.#log.term(index)
+  }
+
+  get firstIndex(): number {
+    return this.#log.firstIndex
+  }
+
+  /** Whole entries, durable or not; null when they are not at hand right now. */
+  entries(from: number, upTo: number, bytesMax: number): readonly Entry[] | null {
+    return this.#log.entries(from, upTo, bytesMax)
   }
 
   /** The voters to write into a snapshot that ends at `index`. */

@@ -2,6 +2,7 @@
 // for must be visible here once `stored` was called for it, and what was never reported stored is not asked for.
 
 import type { Entry } from './entry.ts'
+import type { Membership } from './membership.ts'
 import type { ReplicaId } from './replica-id.ts'
 
 /** A place in the log; places compare by term first. */
@@ -31,6 +32,8 @@ export interface RaftStorage {
   lastIndex(): number
   /** Null when `index` is outside the log and is not the snapshot's. */
   term(index: number): number | null
+  /** The voter sets in the log behind the snapshot, in order. */
+  memberships(): readonly Membership[]
   /** The first index of the entry that holds `index`, which lies in the log. */
   startOf(index: number): number
   /**

@@ -101,13 +101,29 @@ describe('snapshots', () => {
     }
   })
 
-  test('without the newest there is no start, since the log it stands for is gone', () => {
+  test('without the newest the one before it is taken, and the log since', () => {
     const rig = new BrokerRig(SNAPSHOTS_OFTEN).start()
     for (const name of names(40)) rig.create(name)
     rig.run(rig.broker.close())
     const newest = metadataFiles(rig, '.snapshot').at(-1)!
     rig.disk.flip(`metadata/${newest}`, 40, 1)
-    expect(refusedStart(rig)).toContain('the newest snapshot')
+    rig.disk = rig.disk.kill()
+    expect(rig.start().broker.image.names).toEqual(names(40))
+    expect(rig.complaints).toContain('snapshot-damaged')
+    for (const name of names(60).slice(40)) rig.create(name)
+    rig.pass(100)
+    expect(metadataFiles(rig, '.snapshot')).toHaveLength(2)
+    expect(rig.restart().broker.image.names).toEqual(names(60))
+  })
+
+  test('without any there is no start, since the log they stand for is gone', () => {
+    const rig = new BrokerRig(SNAPSHOTS_OFTEN).start()
+    for (const name of names(40)) rig.create(name)
+    rig.run(rig.broker.close())
+    for (const name of metadataFiles(rig, '.snapshot')) rig.disk.flip(`metadata/${name}`, 40, 1)
+    expect(refusedStart(rig)).toMatch(
+      /no snapshot .* can be read, and the log it stands for is gone; restore .* rejoin/,
+    )
   })
 
   test('a damaged log is refused, not read past', () => {
@@ -117,6 +133,39 @@ describe('snapshots', () => {
     const [log] = metadataFiles(rig, '.log')
     rig.disk.flip(`metadata/${log}`, 700, 3)
     expect(refusedStart(rig)).toMatch(/cannot be read at offset \d+/)
+  })
+})
+
+describe('a vote', () => {
+  const VOTE = 'metadata/vote'
+  function lived(): BrokerRig {
+    const rig = new BrokerRig().start()
+    for (const name of names(3)) rig.create(name)
+    rig.run(rig.broker.close())
+    return rig
+  }
+
+  test.each([0, 4096])('of which one copy rots, at %i, is restored from the other', (at) => {
+    const rig = lived()
+    rig.disk.flip(VOTE, at + 9, 1)
+    rig.disk = rig.disk.kill()
+    expect(rig.start().broker.image.names).toEqual(names(3))
+    expect(rig.complaints).toContain('vote-copy-restored')
+    rig.complaints.length = 0
+    rig.restart()
+    expect(rig.complaints).toEqual([])
+  })
+
+  test('that cannot be read, in neither copy, is never cast again', () => {
+    const rig = lived()
+    for (const at of [9, 4096 + 9]) rig.disk.flip(VOTE, at, 1)
+    expect(refusedStart(rig)).toMatch(/the vote in metadata cannot be read, .*naru rejoin --as-new/)
+  })
+
+  test('that is missing is never cast again', () => {
+    const rig = lived()
+    rig.disk.remove(VOTE)
+    expect(refusedStart(rig)).toMatch(/the vote in metadata is missing; .*naru rejoin --as-new/)
   })
 })
 

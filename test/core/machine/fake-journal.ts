@@ -11,6 +11,9 @@ import type {
 export class FakeJournal implements Journal {
   readonly log: StoredRecord[] = []
   committedEnd = 0
+  isLeading = true
+  /** What `confirm` answers. */
+  confirmation: Promise<boolean> | null = null
   refuseWith: JournalRefusal['kind'] | null = null
   snapshot: { nextOffset: number; records: StoredRecord[] } | null = null
   snapshotsSaved = 0
@@ -21,6 +24,10 @@ export class FakeJournal implements Journal {
 
   get endOffset(): number {
     return this.#trimmed + this.log.length
+  }
+
+  confirm(): Promise<boolean> | null {
+    return this.confirmation
   }
 
   listen(listener: JournalListener): void {

@@ -68,6 +68,7 @@ export class Replica {
       firstIndex: () => log.firstIndex,
       lastIndex: () => log.lastIndex,
       term: (index: number) => log.term(index),
+      memberships: () => log.memberships(),
       startOf: (index: number) => log.startOf(index),
       entries: (from: number, upTo: number, bytesMax: number) => log.entries(from, upTo, bytesMax),
     }

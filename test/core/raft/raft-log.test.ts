@@ -24,6 +24,7 @@ function logOver(image: LogImage): RaftLog {
     firstIndex: () => image.firstIndex,
     lastIndex: () => image.lastIndex,
     term: (index) => image.term(index),
+    memberships: () => image.memberships(),
     startOf: (index) => image.startOf(index),
     entries: (from, upTo, bytesMax) => image.entries(from, upTo, bytesMax),
   }

@@ -3,7 +3,14 @@
 // are equal up to an index when one number is.
 
 import { assert } from '../../../src/core/base/index.ts'
-import { type Entry, entryBytes, lastIndexOf, type SnapshotHead, type Write } from '../../../src/core/raft/index.ts'
+import {
+  type Entry,
+  entryBytes,
+  lastIndexOf,
+  type Membership,
+  type SnapshotHead,
+  type Write,
+} from '../../../src/core/raft/index.ts'
 
 export interface Snapshot {
   readonly head: SnapshotHead
@@ -57,6 +64,16 @@ export class LogImage {
       index = lastIndexOf(entry) + 1
     }
     return found
+  }
+
+  /** The voter sets behind the snapshot. */
+  memberships(): Membership[] {
+    const sets: Membership[] = []
+    for (const { entry } of this.#slots) {
+      if (entry.body.kind === 'voters' && entry.index > (this.snapshot?.head.index ?? 0))
+        sets.push({ index: entry.index, voters: entry.body.voters })
+    }
+    return sets
   }
 
   append(entries: readonly Entry[]): void {

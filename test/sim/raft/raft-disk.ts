@@ -119,6 +119,7 @@ export class RaftDisk {
       firstIndex: () => log.firstIndex,
       lastIndex: () => log.lastIndex,
       term: (index) => log.term(index),
+      memberships: () => log.memberships(),
       startOf: (index) => log.startOf(index),
       entries: (from, upTo, bytesMax) => log.entries(from, upTo, bytesMax),
     }

@@ -25,6 +25,8 @@ export class JournalPen {
 const NO_BYTES = new Uint8Array(0)
 
 export class PartitionJournal implements Journal {
+  /** Of a partition this broker leads. */
+  readonly isLeading = true
   readonly #replica: Replica
   readonly #pen: JournalPen
   #listener: JournalListener | null = null
@@ -46,6 +48,10 @@ export class PartitionJournal implements Journal {
 
   get committedEnd(): number {
     return this.#committedEnd
+  }
+
+  confirm(): null {
+    return null
   }
 
   listen(listener: JournalListener): void {
