@@ -187,6 +187,14 @@ forEachTarget((target) => {
     expectProblem(fenced, 409, 'fenced')
     expect(fenced.json['currentEpoch']).toBe(1)
     expectProblem(await post(target(), path, 'd', { 'producer-id': '1' }), 400, 'malformed')
+    const streamed = { ...as(1, 1), 'content-type': 'application/x-ndjson', accept: 'application/x-ndjson' }
+    expectProblem(await post(target(), path, '1\n', streamed), 400, 'malformed')
+    const large = `[${Array(11)
+      .fill(`{"value":"${'x'.repeat(900 * 1024)}"}`)
+      .join()}]`
+    const tooMany = await post(target(), path, large, { ...as(1, 1), 'content-type': 'application/json' })
+    expectProblem(tooMany, 422, 'limit-reached')
+    expect([tooMany.json['batches'], tooMany.json['batchesMax']]).toEqual([6, 5])
     expectProblem(await post(target(), records(topic), 'd', as(1, 1)), 400, 'malformed')
     expect((await recordsOf(target(), records(topic))).map(({ value }) => value)).toEqual(['a', 'b', 'c'])
   })

@@ -3,7 +3,7 @@
 
 import { limits } from '../base/index.ts'
 import type { Codec } from '../ports/index.ts'
-import { admitBatch, batchBytesOf, recordCountOf, RecordReader } from '../record/index.ts'
+import { admitBatch, batchBytesOf, NO_PRODUCER, producerIdOf, recordCountOf, RecordReader } from '../record/index.ts'
 import type { ProduceHost, ProduceOutcome, ProduceRequest } from './produce-request.ts'
 import { joinResults, type PartitionResult, type ProduceRefusal, produceRefusalOf } from './refusal.ts'
 import type { Replica } from './replicas.ts'
@@ -12,18 +12,23 @@ import type { TopicRoute } from './routing.ts'
 export function admitBatches(bytes: Uint8Array, codec: Codec, { topic, config }: TopicRoute): ProduceRefusal | null {
   const reader = config.cleanup === 'delete' ? null : new RecordReader()
   let batch = 0
+  let numbered = 0
   let recordCount = 0
   for (let at = 0; at < bytes.length; batch++) {
     const fault = admitBatch(bytes, at, bytes.length, codec, config.recordBytesMax)
     if (fault !== null) return { kind: 'bad-batch', fault, batch }
     if (reader?.open(bytes, at, codec) === true) {
       for (let record = reader.next(); record !== null; record = reader.next()) {
-        if (record.keyStart < 0) return { kind: 'key-required', topic: topic.name, record: recordCount + reader.ordinal }
+        if (record.keyStart < 0)
+          return { kind: 'key-required', topic: topic.name, record: recordCount + reader.ordinal }
       }
     }
     recordCount += recordCountOf(bytes, at)
+    if (producerIdOf(bytes, at) !== NO_PRODUCER) numbered++
     at += batchBytesOf(bytes, at)
   }
+  const batchesMax = limits.PRODUCER_BATCHES_KEPT
+  if (numbered > batchesMax) return { kind: 'too-many-batches', batches: numbered, batchesMax }
   return batch > 0 ? null : { kind: 'bad-batch', fault: { kind: 'cut', detail: 'the body is empty' }, batch: 0 }
 }
 

@@ -5,39 +5,17 @@
 // kept wholly or not at all in each; a streamed one appends whenever a lane is full or `flush` is called, in order, until
 // the first refusal. Offsets are known at append; the outcome waits until all of it is committed.
 
+import { assert, limits } from '../base/index.ts'
 import type { TopicImage } from '../cluster/index.ts'
 import type { CommitFate } from '../partition/index.ts'
-import {
-  type BatchBuilder,
-  type BatchCompression,
-  batchBytesOf,
-  type BatchFields,
-  type RecordSpans,
-  slotOfKey,
-} from '../record/index.ts'
+import { type BatchCompression, batchBytesOf, type BatchFields, type RecordSpans, slotOfKey } from '../record/index.ts'
 import type { HeldRequest } from './idempotency.ts'
+import { Lane } from './lane.ts'
 import { appendPatiently } from './produce-batches.ts'
 import type { AppendedBatch, ProduceHost, ProduceOutcome, ProduceRequest } from './produce-request.ts'
 import { joinResults, type PartitionResult, type ProduceRefusal, produceRefusalOf } from './refusal.ts'
 import type { Replica } from './replicas.ts'
 import type { TopicRoute } from './routing.ts'
-
-class Lane {
-  batches: Uint8Array[] | null = null
-  firstRecords: number[] | null = null
-  result: PartitionResult | null = null
-  /** Ordinal within the request of the open batch's first record. */
-  firstRecord = 0
-  /** With a request key: place of the next record among this partition's, and of the open batch's first. */
-  ordinal = 0
-  batchOrdinal = 0
-  digest = 0n
-
-  constructor(
-    readonly replica: Replica,
-    readonly builder: BatchBuilder,
-  ) {}
-}
 
 /** Waits for a commit, which decides about the records from `firstRecord` on. */
 interface Unsettled {
@@ -98,6 +76,7 @@ export class ProduceSession {
     this.created = created
     this.#compression = compression
     this.#held = held
+    assert(request.producer === null || !request.streaming, 'batches of a stream depend on time, numbers must not')
     this.#nowMs = host.nowMs()
     this.#expectOffset = request.expectOffset
   }
@@ -150,6 +129,7 @@ export class ProduceSession {
     if (this.refusal === null && !request.streaming) this.#checkLanes()
     if (this.refusal === null || request.streaming) this.flush()
     this.#giveBuilders()
+    if (this.refusal === null && request.producer !== null) this.#checkRepeatable()
     if (!request.streaming && this.refusal === null) this.#startAppending()
     if (this.#isAppending) await this.#appended
     if (request.acks !== '0' && this.#unsettled.size > 0) {
@@ -302,6 +282,15 @@ export class ProduceSession {
         this.#refuse(refusal, 0)
         return
       }
+    }
+  }
+
+  /** A numbered request is sent again when its answer is lost, and must then be found whole. */
+  #checkRepeatable(): void {
+    const batchesMax = limits.PRODUCER_BATCHES_KEPT
+    for (const { batches } of this.#lanes) {
+      if (batches === null || batches.length <= batchesMax) continue
+      this.#refuse({ kind: 'too-many-batches', batches: batches.length, batchesMax }, 0)
     }
   }
 

@@ -22,6 +22,8 @@ export type ProduceRefusal =
   /** The topic is compacted: what has no key could never be superseded. */
   | { kind: 'key-required'; topic: string; record: number }
   | { kind: 'bad-batch'; fault: BatchFault; batch: number }
+  /** A producer's latest few are remembered: of a request with more a repeat would not be recognised. */
+  | { kind: 'too-many-batches'; batches: number; batchesMax: number }
   /** `acks=all` wants more replicas in sync than there are. */
   | { kind: 'not-enough-replicas'; topic: string; inSyncReplicas: number; minInSyncReplicas: number }
   | { kind: 'disk-low'; freeBytes: number; freeBytesMin: number }

@@ -35,6 +35,7 @@ export async function produce(path: DataPath, kinds: BodyKinds, address: DataAdd
   if (asked.lines !== 'none') {
     const isWhole = declared >= 0 && declared <= LINES_WHOLE_BYTES_MAX
     if (!isWhole || accepts(headers, 'application/x-ndjson')) {
+      if (request.producer !== null) return path.bodies.refuse(call.request, declared, unnumbered())
       request.streaming = true
       return streamProduce(path, asked, call, declared)
     }
@@ -63,6 +64,15 @@ export async function produce(path: DataPath, kinds: BodyKinds, address: DataAdd
   const outcome: ProduceOutcome = await session.finish()
   if (outcome.refusal !== null) return refusedAnswer(path.broker, outcome)
   return producedAnswer(path.broker, outcome, taken, request.acks === '0' ? session.recordCount : null)
+}
+
+/** The batches of a stream depend on when its pieces come, so that a repeat would be cut otherwise. */
+function unnumbered(): Problem {
+  return new Problem(
+    'malformed',
+    `Producer-* headers go with bodies taken whole: with a Content-Length of at most ${LINES_WHOLE_BYTES_MAX}, without lines as answer`,
+    { bytesMax: LINES_WHOLE_BYTES_MAX },
+  )
 }
 
 function readCall(path: DataPath, kinds: BodyKinds, address: DataAddress, call: Call): ProduceCall | Problem {

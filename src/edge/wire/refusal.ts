@@ -28,11 +28,15 @@ export function problemOf(refusal: Refusal): Problem {
     }
     case 'unknown-partition': {
       const { topic, partition, partitionCount } = refusal
-      return new Problem('unknown-partition', `Topic ${topic} has no partition ${partition}, but ${partitionCount} others`, {
-        topic,
-        partition,
-        partitionCount,
-      })
+      return new Problem(
+        'unknown-partition',
+        `Topic ${topic} has no partition ${partition}, but ${partitionCount} others`,
+        {
+          topic,
+          partition,
+          partitionCount,
+        },
+      )
     }
     case 'partition-retiring': {
       const { topic, partition } = refusal
@@ -66,6 +70,14 @@ export function problemOf(refusal: Refusal): Problem {
         batch: refusal.batch,
         fault: refusal.fault.kind,
       })
+    case 'too-many-batches': {
+      const { batches, batchesMax } = refusal
+      return new Problem(
+        'limit-reached',
+        `A numbered request has at most ${batchesMax} batches, this has ${batches}: a repeat of more would not be recognised`,
+        { batches, batchesMax },
+      )
+    }
     case 'not-enough-replicas':
       return new Problem(
         'not-enough-replicas',

@@ -229,6 +229,18 @@ describe('producers that number their batches', () => {
     expect(rig.produce('t', ['next'], producer(5))).toMatchObject({ refusal: null })
   })
 
+  test('a request of more batches than are remembered is refused whole: a repeat would not be found', () => {
+    const rig = new BrokerRig().start().create('t')
+    const values = Array.from({ length: limits.PRODUCER_BATCHES_KEPT * 2 + 1 }, (_, i) => `${i} ${big(900)}`)
+    const refused = rig.produce('t', values, producer(0))
+    expect(refused).toMatchObject({ count: 0, refusal: { kind: 'too-many-batches', batches: 6, batchesMax: 5 } })
+    expect(rig.values('t')).toEqual([])
+    const fitting = values.slice(1)
+    const first = rig.produce('t', fitting, producer(0))
+    expect(rig.produce('t', fitting, producer(0)).partitions).toEqual(first.partitions)
+    expect(rig.values('t')).toHaveLength(fitting.length)
+  })
+
   test('a batch ahead of its turn waits for the one before it', () => {
     const rig = new BrokerRig().start().create('t')
     rig.produce('t', ['0'], producer(0))
@@ -289,10 +301,20 @@ describe('stored bytes', () => {
     expect(send(rig, batch(['much too large']))).toMatchObject({ kind: 'bad-batch' })
   })
 
+  const numbered = (value: string, baseSequence: number) =>
+    batch([value], { producerId: 7, producerEpoch: 0, baseSequence })
+
+  test('are no more of producers than are remembered', () => {
+    const rig = new BrokerRig().start().create('t')
+    const six = Array.from({ length: 6 }, (_, i) => numbered(`${i}`, i))
+    expect(send(rig, joined(...six))).toMatchObject({ kind: 'too-many-batches', batches: 6, batchesMax: 5 })
+    expect(send(rig, joined(...six.slice(0, 5)))).toMatchObject({ count: 5 })
+    expect(send(rig, joined(...six.slice(0, 5)))).toMatchObject({ count: 5 })
+    expect(rig.values('t')).toHaveLength(5)
+  })
+
   test('stop at the first refusal, with what was kept before it', () => {
     const rig = new BrokerRig().start().create('t')
-    const numbered = (value: string, baseSequence: number) =>
-      batch([value], { producerId: 7, producerEpoch: 0, baseSequence })
     const outcome = send(rig, joined(numbered('0', 0), numbered('5', 5), numbered('1', 1)))
     expect(outcome).toMatchObject({ count: 1, firstUnaccepted: 1, refusal: { kind: 'sequence-gap' } })
     expect(rig.values('t')).toEqual(['0'])
