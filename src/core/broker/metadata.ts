@@ -19,9 +19,9 @@ import {
   type TopicReply,
 } from '../cluster/index.ts'
 import type { LogWorld } from '../log/index.ts'
-import { Runtime, unkeyed } from '../machine/index.ts'
-import type { Peers, Random } from '../ports/index.ts'
-import type { ReplicaId } from '../raft/index.ts'
+import { Runtime, type Submitted, unkeyed } from '../machine/index.ts'
+import type { Clock, Peers, Random } from '../ports/index.ts'
+import { nodeIdOf, type RaftDriver, type ReplicaId } from '../raft/index.ts'
 import { RaftJournal } from './raft-journal.ts'
 
 const FOLDER = 'metadata'
@@ -48,16 +48,33 @@ export interface MetadataSetup {
   readonly halt: (why: string, error: unknown) => void
 }
 
+type Undecided = 'not-controller' | 'closing' | 'no-space' | 'busy'
+
+export type Decided =
+  /** Committed; all of it lies below `end` of the metadata log. */
+  | { kind: 'decided'; reply: ClusterReply; end: number }
+  /** Nothing was done. */
+  | { kind: 'refused'; why: Undecided }
+  | { kind: 'unknown-outcome' }
+
+/** At the end, a quorum that does not answer is not waited for longer than this. */
+const CLOSE_MS = 2_000
+
 export class Metadata {
   readonly #journal: RaftJournal
   #runtime!: Runtime<ClusterCommand, ClusterRecord, ClusterReply, ClusterImage>
   #image: ClusterImage = EMPTY_CLUSTER
   #follow: ((delta: ClusterDelta) => Promise<void>) | null = null
   #followed: Promise<void> = Promise.resolve()
+  /** The image holds all below this of the metadata log. */
+  #end = 0
+  #waiting: { readonly end: number; readonly resolve: () => void }[] = []
+  readonly #clock: Clock
   readonly #halt: (why: string, error: unknown) => void
 
-  private constructor(journal: RaftJournal, halt: (why: string, error: unknown) => void) {
+  private constructor(journal: RaftJournal, clock: Clock, halt: (why: string, error: unknown) => void) {
     this.#journal = journal
+    this.#clock = clock
     this.#halt = halt
   }
 
@@ -65,7 +82,7 @@ export class Metadata {
   static async open(setup: MetadataSetup): Promise<Metadata> {
     const { world, random, nodeId, defaults, snapshotBytes, halt, ...quorum } = setup
     const journal = await RaftJournal.open({ folder: FOLDER, world, random, halt, ...quorum })
-    const metadata = new Metadata(journal, halt)
+    const metadata = new Metadata(journal, world.clock, halt)
     const idBytes = new Uint8Array(20)
     metadata.#runtime = await Runtime.open<ClusterCommand, ClusterRecord, ClusterReply, ClusterImage>({
       create: () =>
@@ -81,7 +98,7 @@ export class Metadata {
       journal,
       clock: world.clock,
       snapshotBytes,
-      onCommitted: (image) => metadata.#onCommitted(image),
+      onCommitted: (image, end) => metadata.#onCommitted(image, end),
       onFailed: (error) => halt('the metadata could not be loaded again', error),
     })
     metadata.#image = metadata.#runtime.committedView
@@ -108,30 +125,98 @@ export class Metadata {
     this.#follow = follow
   }
 
+  /** The broker that decides, as far as this one knows. */
+  get controller(): number | null {
+    const leader = this.quorum.raft?.leader ?? null
+    return leader === null ? null : nodeIdOf(leader)
+  }
+
+  /** Whether this broker decides, and has loaded what it needs for that. */
+  get isController(): boolean {
+    return this.#runtime.phase === 'active'
+  }
+
+  /** Who votes, and how far everybody is. */
+  get quorum(): RaftDriver {
+    return this.#journal.driver
+  }
+
+  /** Decides here, if this broker is the controller. */
+  async decide(command: ClusterCommand): Promise<Decided> {
+    const deciding = this.#runtime.submit(command)
+    const end = this.#journal.endOffset
+    const submitted = await deciding
+    switch (submitted.kind) {
+      case 'committed':
+        return { kind: 'decided', reply: submitted.reply, end }
+      case 'refused':
+        return { kind: 'refused', why: this.#whyRefused(submitted.reason) }
+      case 'lost':
+        if (submitted.outcome === 'unknown') return { kind: 'unknown-outcome' }
+        return { kind: 'refused', why: this.#journal.isDiskFull ? 'no-space' : 'not-controller' }
+    }
+  }
+
+  #whyRefused(reason: Extract<Submitted<never>, { kind: 'refused' }>['reason']): Undecided {
+    switch (reason) {
+      case 'closed':
+        return 'closing'
+      case 'disk-full':
+        return 'no-space'
+      case 'overloaded':
+        return 'busy'
+      case 'loading':
+      case 'following':
+      case 'not-leading':
+      case 'failed':
+        return this.#journal.isDiskFull ? 'no-space' : 'not-controller'
+    }
+  }
+
+  /** Resolves when this broker's image holds all below `end` of the metadata log, and has been followed. */
+  async reached(end: number): Promise<void> {
+    if (this.#end < end) await new Promise<void>((resolve) => this.#waiting.push({ end, resolve }))
+    await this.#followed
+  }
+
   /** Resolves when the answer is committed and every image up to it has been followed. */
   submit(command: TopicCommand): Promise<TopicReply | MetadataRefusal>
   submit(command: BrokerCommand): Promise<BrokerReply | MetadataRefusal>
   async submit(command: ClusterCommand): Promise<ClusterReply | MetadataRefusal> {
-    const submitted = await this.#runtime.submit(command)
-    switch (submitted.kind) {
-      case 'committed':
+    const decided = await this.decide(command)
+    switch (decided.kind) {
+      case 'decided':
         await this.#followed
-        return submitted.reply
+        return decided.reply
       case 'refused':
-        // It is loading again only after the disk had no room for what came before.
-        return submitted.reason === 'closed' ? { kind: 'closing' } : { kind: 'no-space' }
-      case 'lost':
-        return submitted.outcome === 'none' ? { kind: 'no-space' } : { kind: 'unknown-outcome' }
+        // A broker alone decides, but for the time its disk has no room.
+        return decided.why === 'closing' ? { kind: 'closing' } : { kind: 'no-space' }
+      case 'unknown-outcome':
+        return decided
     }
   }
 
+  /** What is under way has its answer, unless there is no quorum to give it. */
   async close(): Promise<void> {
-    await this.#runtime.close()
+    const closed = this.#runtime.close()
+    const cancel = this.#clock.wakeAt(this.#clock.monotonic() + CLOSE_MS, () => this.#journal.giveUp())
+    await closed
+    cancel()
     await this.#followed
     await this.#journal.close()
+    for (const { resolve } of this.#waiting.splice(0)) resolve()
   }
 
-  #onCommitted(image: ClusterImage): void {
+  #onCommitted(image: ClusterImage, end: number): void {
+    this.#end = end
+    if (image !== this.#image) this.#followImage(image)
+    if (this.#waiting.length === 0) return
+    const waiting = this.#waiting
+    this.#waiting = waiting.filter((waiter) => waiter.end > end)
+    for (const waiter of waiting) if (waiter.end <= end) waiter.resolve()
+  }
+
+  #followImage(image: ClusterImage): void {
     const delta = image.deltaSince(this.#image)
     this.#image = image
     const follow = this.#follow

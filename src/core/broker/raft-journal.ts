@@ -162,6 +162,11 @@ export class RaftJournal implements Journal, DriverListener {
     return this.#store.saveSnapshot(head, records, () => this.driver.snapshotMade(index))
   }
 
+  /** Leads no more: what is not committed by now has an unknown outcome. */
+  giveUp(): void {
+    this.#stopLeading('unknown')
+  }
+
   close(): Promise<void> {
     this.#stopLeading('unknown')
     return this.driver.close()

@@ -24,8 +24,8 @@ export interface RuntimeOptions<Command, Rec, Reply, View> {
   clock: Clock
   /** A snapshot is taken when the log has grown by so much since the last. */
   snapshotBytes: number
-  /** Told of every committed picture, in order. */
-  onCommitted?: (view: View) => void
+  /** Told of every committed picture, in order, and that it holds all below `end`; also when only that has moved. */
+  onCommitted?: (view: View, end: number) => void
   /** The state could not be loaded again after a loss. */
   onFailed?: (error: unknown) => void
 }
@@ -70,6 +70,7 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
   #isCatchingUp = false
   readonly #parked = new Deque<Parked<View>>()
   #committedView: View
+  #publishedEnd = 0
   #bytesSinceSnapshot = 0
   #capture: Capture<Rec> | null = null
   #isSaving = false
@@ -129,9 +130,10 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
   onCommitted(end: number): void {
     for (let parked = this.#parked.first(); parked !== undefined && parked.end <= end; parked = this.#parked.first()) {
       this.#parked.shift()
-      this.#publish(parked.view)
+      this.#publish(parked.view, parked.end)
       parked.settle('committed')
     }
+    if (this.#phase === 'active') this.#publish(null, end)
     this.#saveCapture()
     if (this.#phase === 'following') this.#catchUp()
   }
@@ -225,7 +227,7 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
     }
     if (!journal.isLeading) {
       this.#phase = 'following'
-      this.#publish(this.#machine.view())
+      this.#publish(this.#machine.view(), this.#appliedEnd)
       return
     }
     this.#phase = 'active'
@@ -284,7 +286,7 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
   #park<Answer>(reply: Answer, view: View | null): Promise<Submitted<Answer>> {
     const end = this.#options.journal.endOffset
     if (this.#parked.count === 0 && this.#options.journal.committedEnd >= end) {
-      this.#publish(view)
+      this.#publish(view, end)
       return Promise.resolve({ kind: 'committed', reply })
     }
     return new Promise((resolve) => {
@@ -294,10 +296,12 @@ export class Runtime<Command, Rec, Reply, View> implements JournalListener {
     })
   }
 
-  #publish(view: View | null): void {
-    if (view === null) return
-    this.#committedView = view
-    this.#options.onCommitted?.(view)
+  /** Null: the picture stays as it is. */
+  #publish(view: View | null, end: number): void {
+    if (view === null && end <= this.#publishedEnd) return
+    if (view !== null) this.#committedView = view
+    this.#publishedEnd = Math.max(this.#publishedEnd, end)
+    this.#options.onCommitted?.(this.#committedView, this.#publishedEnd)
   }
 
   // --- snapshots -------------------------------------------------------------------------------------------------------
