@@ -143,11 +143,16 @@ export class Compaction {
     if (from < upTo) await this.#fill(from)
     assert(from === upTo || this.#to > from, 'a pass takes a batch at least')
     this.#nextHorizon = NO_HORIZON
-    const sealed = this.#log.sealedBelow(upTo).filter(({ segment }) => segment.base < this.#to)
-    for (const group of await this.#log.groups(sealed)) {
+    for (const group of await this.#groups()) {
       if (group.length > 1 || (await this.#hasChanges(group[0]!.segment))) await this.#rewrite(group)
     }
+    // what was a segment each may now be one together
+    for (const group of await this.#groups()) if (group.length > 1) await this.#rewrite(group)
     this.#log.compacted({ end: this.#to, nextHorizon: this.#nextHorizon })
+  }
+
+  #groups(): Promise<readonly (readonly SealedSegment[])[]> {
+    return this.#log.groups(this.#log.sealedBelow(this.#plan.upTo).filter(({ segment }) => segment.base < this.#to))
   }
 
   #newTable(keys: number): LatestOffsets {
