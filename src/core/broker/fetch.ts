@@ -52,7 +52,7 @@ export class FetchSession {
 
   /** Whether every partition has been read up to its high watermark, or to where the read is bound to end. */
   get isCaughtUp(): boolean {
-    for (const p of this.positions) if (p.problem === null && p.offset < endOf(p)) return false
+    for (const p of this.positions) if (this.#canRead(p) && p.offset < endOf(p)) return false
     return true
   }
 
@@ -62,11 +62,21 @@ export class FetchSession {
     return this.positions.length > 0
   }
 
+  /**
+   * Takes up partitions that were added and lets go of those that were removed: positions come and go here only, and where
+   * bytes are waited for.
+   */
+  look(): void {
+    const there = this.positions.filter((position) => !this.#isDropped(position))
+    if (there.length < this.positions.length) this.positions.splice(0, this.positions.length, ...there)
+    this.#look()
+  }
+
   /** Stored bytes waiting between the positions and their ends, roughly: what `minBytes` is held against. */
   availableBytes(): number {
-    this.#look()
+    this.look()
     let bytes = 0
-    for (const p of this.positions) if (p.problem === null) bytes += p.replica.live.bytesBetween(p.offset, endOf(p))
+    for (const p of this.positions) if (this.#canRead(p)) bytes += p.replica.live.bytesBetween(p.offset, endOf(p))
     return bytes
   }
 
@@ -86,7 +96,7 @@ export class FetchSession {
     for (let i = 0; i < count; i++) {
       const at = (this.#turn + i) % count
       const position = this.positions[at]!
-      if (position.problem !== null || position.offset >= endOf(position)) continue
+      if (!this.#canRead(position) || position.offset >= endOf(position)) continue
       this.#turn = at
       return position
     }
@@ -104,9 +114,9 @@ export class FetchSession {
   async #late(position: FetchPosition, reading: Promise<LogRead>): Promise<FetchSlice | null> {
     try {
       const read = await reading
-      if (!noteRemoved(position)) return this.#sliceOf(position, read)
+      if (!this.#noteRemoved(position)) return this.#sliceOf(position, read)
     } catch (error) {
-      if (!noteRemoved(position)) throw error
+      if (!this.#noteRemoved(position)) throw error
     }
     return null
   }
@@ -124,7 +134,7 @@ export class FetchSession {
    * a problem says why. `deadlineMs` is monotonic; infinite for none.
    */
   wait(deadlineMs: number): Promise<Wake> {
-    const rooms = this.positions.filter((p) => p.problem === null).map((p) => p.replica.room)
+    const rooms = this.positions.filter((p) => this.#canRead(p)).map((p) => p.replica.room)
     const canAdvance = rooms.length > 0 || (this.positions.length === 0 && this.#besides !== null)
     if (this.#wakes() !== this.#wakesSeen || !canAdvance) return Promise.resolve('advanced')
     if (this.#besides !== null) rooms.push(this.#besides)
@@ -174,7 +184,7 @@ export class FetchSession {
   /** Notes which topics are gone. Partitions added while the session is open are read from their first record. */
   #look(): void {
     if (this.#picksUpNew) this.#pickUpNew()
-    for (const position of this.positions) noteRemoved(position)
+    for (const position of this.positions) this.#noteRemoved(position)
     this.#wakesSeen = this.#wakes()
   }
 
@@ -185,22 +195,33 @@ export class FetchSession {
     return count
   }
 
+  #noteRemoved(position: FetchPosition): boolean {
+    const removal = position.replica.removal(position.topic)
+    if (removal !== null && !this.#isDropped(position)) position.problem ??= removal
+    return removal !== null
+  }
+
+  /** A partition that came to the end of its retirement is no problem to who reads the whole topic, or what it is given. */
+  #isDropped({ replica }: FetchPosition): boolean {
+    return replica.isRetired && (this.#picksUpNew || this.#besides !== null)
+  }
+
+  #canRead(position: FetchPosition): boolean {
+    return position.problem === null && !this.#isDropped(position)
+  }
+
   #pickUpNew(): void {
     for (const [i, known] of this.#routes.entries()) {
       const route = this.#host.route(known.topic.id)
       if (route === known || route === null) continue
       this.#routes[i] = route
-      for (const replica of route.replicas.slice(known.replicas.length)) {
+      const last = known.replicas.at(-1)?.partition ?? -1
+      for (const replica of route.replicas) {
+        if (replica.partition <= last) continue
         this.positions.push({ topic: route.topic, replica, offset: 0, untilOffset: Infinity, problem: null })
       }
     }
   }
-}
-
-function noteRemoved(position: FetchPosition): boolean {
-  const { replica, topic } = position
-  if (replica.isRemoved) position.problem ??= { kind: 'unknown-topic', topic: topic.name, recentlyDeleted: true }
-  return replica.isRemoved
 }
 
 function endOf(position: FetchPosition): number {

@@ -57,6 +57,11 @@ export class Replica {
     return this.#end === 'topic-removed' || this.#end === 'partition-removed'
   }
 
+  /** Its retirement has come to its end. */
+  get isRetired(): boolean {
+    return this.#end === 'partition-removed'
+  }
+
   /** Null: it is there. */
   removal({ name: topic, partitions }: TopicImage): PlaceRefusal | null {
     if (!this.isRemoved) return null

@@ -105,6 +105,7 @@ export class UnitReader {
 
   /** Null: nothing to be read now. */
   next(): Step | null | Promise<Step | null> {
+    this.#session.look()
     this.#before = this.#session.positions.map(({ offset }) => offset)
     const step = this.#stepOver()
     if (step !== null || this.#session.ready() === null) return step

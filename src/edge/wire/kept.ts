@@ -19,11 +19,11 @@ function partitionText(result: PartitionResult): string {
 
 /** Behind the last record kept, in the partitions that were written to. */
 function cursorBehind(broker: Broker, topicId: TopicId, partitions: readonly PartitionResult[]): string {
-  const replicas = broker.route(topicId)?.replicas
+  const route = broker.route(topicId)
   if (partitions.length === 1) {
     // What nearly every request gets: `writeCursor` of one place, as one string.
     const { partition, lastOffset } = partitions[0]!
-    const epoch = replicas?.[partition]?.live.leaderEpoch
+    const epoch = route?.replica(partition)?.live.leaderEpoch
     if (epoch !== undefined) return `${topicId}_${partition}.${lastOffset + 1}.${epoch}`
   }
   return writeCursor(
@@ -31,7 +31,7 @@ function cursorBehind(broker: Broker, topicId: TopicId, partitions: readonly Par
       topicId,
       partition,
       offset: lastOffset + 1,
-      epoch: replicas?.[partition]?.live.leaderEpoch ?? null,
+      epoch: route?.replica(partition)?.live.leaderEpoch ?? null,
     })),
   )
 }

@@ -170,6 +170,8 @@ export class Coordinator implements Timed {
 
   #onCommitted(view: GroupsView): void {
     const before = this.#view
+    // A commit makes no new picture.
+    if (view === before) return
     this.#view = view
     for (const [group, watchers] of this.#watchers) {
       if (before !== null && before.groups.get(group) === view.groups.get(group)) continue
