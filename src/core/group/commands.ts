@@ -125,6 +125,24 @@ export interface Commit {
   offsets: readonly OffsetCommit[]
 }
 
+export interface OffsetClaim extends OffsetCommit {
+  /** What is committed now; null: nothing. */
+  readonly from: number | null
+}
+
+/**
+ * Commits what is about to be sent, at most once: of two polls that read the same records one gets them. `moved` when one of
+ * the places is not what the member read from.
+ */
+export interface ClaimOffsets {
+  kind: 'claim-offsets'
+  group: string
+  member: string
+  /** Null: not checked. */
+  generation: number | null
+  claims: readonly OffsetClaim[]
+}
+
 /** Sets positions of assigned partitions that were never committed, so that `from: latest` means the same place ever after. */
 export interface PinOffsets {
   kind: 'pin-offsets'
@@ -179,6 +197,7 @@ export type GroupCommand =
   | Touch
   | Leave
   | Commit
+  | ClaimOffsets
   | PinOffsets
   | PutPlan
   | DeleteGroup
@@ -215,6 +234,9 @@ export type GroupReply =
   | { kind: 'touched' }
   | { kind: 'left' }
   | { kind: 'committed' }
+  | { kind: 'claimed' }
+  /** Nothing was committed. */
+  | { kind: 'moved' }
   /** The places that hold now, for those asked. */
   | { kind: 'pinned'; positions: readonly HeldPosition[] }
   | { kind: 'planned'; epoch: number }

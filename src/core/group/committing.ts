@@ -2,7 +2,7 @@
 
 import { limits } from '../base/index.ts'
 import { offsetsClock, signOfLife } from './clocks.ts'
-import type { Commit, GroupRefusal, OffsetCommit, PinOffsets } from './commands.ts'
+import type { ClaimOffsets, Commit, GroupRefusal, OffsetCommit, PinOffsets } from './commands.ts'
 import {
   fenced,
   fencing,
@@ -110,6 +110,22 @@ function decideOutsideCommit(group: Group, command: Commit, now: number, context
   if (!Array.isArray(offsets)) return refused(offsets)
   const records: GroupRecord[] = group.record === null ? [newGroup(group.name, now), ...offsets] : offsets
   return { records, reply: { kind: 'committed' } }
+}
+
+export function decideClaim(group: Group, command: ClaimOffsets, now: number, context: GroupContext): GroupDecision {
+  const { member: name, generation, claims } = command
+  const member = presentMember(group, name)
+  if (member === null) return refused({ kind: 'unknown-member', group: group.name, member: name })
+  const fence = fencing(member, generation)
+  if (fence !== null) return refused(fence)
+  const records = checkedCommit(group, member, claims, generation, now, context)
+  if (!Array.isArray(records)) return refused(records)
+  const isMoved = claims.some(({ topicId, partition, from }) => {
+    const committed = group.offsets.get(topicId, partition)
+    return (committed?.nextOffset ?? null) !== from
+  })
+  if (isMoved) return { records: [], reply: { kind: 'moved' } }
+  return { records, reply: { kind: 'claimed' }, timers: signOfLife(member.record, 0, true) }
 }
 
 export function decidePin(group: Group, { offsets }: PinOffsets, now: number, context: GroupContext): GroupDecision {

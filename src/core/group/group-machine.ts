@@ -5,7 +5,7 @@ import { limits, unreachable } from '../base/index.ts'
 import { type Machine, NO_TIMERS, type TimerChange } from '../machine/index.ts'
 import { groupClocks, groupClocksCleared, memberClocks, memberClocksCleared } from './clocks.ts'
 import type { GroupCommand, GroupReply } from './commands.ts'
-import { decideCommit, decideDelete, decideOffsetsExpiry, decidePin } from './committing.ts'
+import { decideClaim, decideCommit, decideDelete, decideOffsetsExpiry, decidePin } from './committing.ts'
 import { type GroupContext, type GroupDecision, refused } from './decision.ts'
 import { decidePlan, decidePlanExpiry, decideRefresh } from './dividing.ts'
 import { DRAFT_BYTES_MAX } from './draft.ts'
@@ -151,6 +151,8 @@ function decideKnown(group: Group, command: GroupCommand, now: number, context: 
       return decideLeave(group, command, now, context)
     case 'commit':
       return decideCommit(group, command, now, context)
+    case 'claim-offsets':
+      return decideClaim(group, command, now, context)
     case 'pin-offsets':
       return decidePin(group, command, now, context)
     case 'put-plan':

@@ -1,6 +1,7 @@
 export type {
   Assignment,
   Assignor,
+  ClaimOffsets,
   Commit,
   CommittedOffset,
   DeleteGroup,
@@ -17,6 +18,7 @@ export type {
   Join,
   Leave,
   Membership,
+  OffsetClaim,
   OffsetCommit,
   PinOffsets,
   PlanFault,

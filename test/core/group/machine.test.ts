@@ -154,6 +154,25 @@ describe('committing', () => {
     ])
   })
 
+  test('claims what is sent at most once: of two that read from the same place one gets it', () => {
+    const rig = rigOf()
+    rig.join('a', { delivery: 'at-most-once' })
+    const claim = (from: number | null, nextOffset: number) =>
+      rig.ask({
+        kind: 'claim-offsets',
+        group: 'g',
+        member: 'a',
+        generation: 1,
+        claims: [{ ...at(0, nextOffset), from }],
+      })
+    expect(claim(null, 10)).toEqual({ kind: 'claimed' })
+    expect(claim(null, 5)).toEqual({ kind: 'moved' })
+    expect(claim(10, 15)).toEqual({ kind: 'claimed' })
+    expect(claim(10, 12)).toEqual({ kind: 'moved' })
+    expect(claim(15, 1_001).kind).toBe('beyond-end')
+    expect(rig.committed()).toEqual({ 0: 15 })
+  })
+
   test('pins what was never committed, and leaves what was', () => {
     const rig = rigOf()
     rig.join('a', { from: 'latest' })
