@@ -3,7 +3,7 @@
 
 import { client } from './client.gen.ts';
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client/index.ts';
-import type { AddPartitionsData, AddPartitionsErrors, AddPartitionsResponses, AlterTopicData, AlterTopicErrors, AlterTopicResponses, CreateProducerData, CreateProducerErrors, CreateProducerResponses, CreateTopicData, CreateTopicErrors, CreateTopicResponses, DeleteTopicData, DeleteTopicErrors, DeleteTopicResponses, FetchBatchesData, FetchBatchesErrors, FetchBatchesResponses, FetchData, FetchErrors, FetchPartitionData, FetchPartitionErrors, FetchPartitionResponses, FetchResponses, FetchTopicsData, FetchTopicsErrors, FetchTopicsResponses, GetClusterData, GetClusterErrors, GetClusterResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLimitsData, GetLimitsErrors, GetLimitsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetPartitionData, GetPartitionErrors, GetPartitionResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRecordValueData, GetRecordValueErrors, GetRecordValueResponses, GetTopicData, GetTopicErrors, GetTopicResponses, HeadPartitionData, HeadPartitionErrors, HeadPartitionResponses, ListTopicsData, ListTopicsErrors, ListTopicsResponses, ProduceBatchesData, ProduceBatchesErrors, ProduceBatchesResponses, ProduceData, ProduceErrors, ProduceResponses, ProduceToPartitionData, ProduceToPartitionErrors, ProduceToPartitionResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, StreamTopicsData, StreamTopicsErrors, StreamTopicsResponse, StreamTopicsResponses, TrimTopicData, TrimTopicErrors, TrimTopicResponses } from './types.gen.ts';
+import type { AddPartitionsData, AddPartitionsErrors, AddPartitionsResponses, AlterTopicData, AlterTopicErrors, AlterTopicResponses, CreateProducerData, CreateProducerErrors, CreateProducerResponses, CreateTopicData, CreateTopicErrors, CreateTopicResponses, DeleteGroupData, DeleteGroupErrors, DeleteGroupResponses, DeleteTopicData, DeleteTopicErrors, DeleteTopicResponses, FetchBatchesData, FetchBatchesErrors, FetchBatchesResponses, FetchData, FetchErrors, FetchPartitionData, FetchPartitionErrors, FetchPartitionResponses, FetchResponses, FetchTopicsData, FetchTopicsErrors, FetchTopicsResponses, GetClusterData, GetClusterErrors, GetClusterResponses, GetGroupData, GetGroupErrors, GetGroupOffsetsData, GetGroupOffsetsErrors, GetGroupOffsetsResponses, GetGroupResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLimitsData, GetLimitsErrors, GetLimitsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetPartitionData, GetPartitionErrors, GetPartitionResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRecordValueData, GetRecordValueErrors, GetRecordValueResponses, GetTopicData, GetTopicErrors, GetTopicResponses, HeadPartitionData, HeadPartitionErrors, HeadPartitionResponses, HeartbeatData, HeartbeatErrors, HeartbeatResponses, JoinGroupData, JoinGroupErrors, JoinGroupResponses, LeaveGroupData, LeaveGroupErrors, LeaveGroupResponses, ListGroupsData, ListGroupsErrors, ListGroupsResponses, ListTopicsData, ListTopicsErrors, ListTopicsResponses, PollData, PollErrors, PollResponses, ProduceBatchesData, ProduceBatchesErrors, ProduceBatchesResponses, ProduceData, ProduceErrors, ProduceResponses, ProduceToPartitionData, ProduceToPartitionErrors, ProduceToPartitionResponses, PutGroupOffsetsData, PutGroupOffsetsErrors, PutGroupOffsetsResponses, PutPlanData, PutPlanErrors, PutPlanResponses, ResetGroupOffsetsData, ResetGroupOffsetsErrors, ResetGroupOffsetsResponses, RetirePartitionData, RetirePartitionErrors, RetirePartitionResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, StreamTopicsData, StreamTopicsErrors, StreamTopicsResponse, StreamTopicsResponses, TrimTopicData, TrimTopicErrors, TrimTopicResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -20,7 +20,7 @@ export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends 
 };
 
 /**
- * List topics, by name, a page at a time
+ * List topics, by name, a page at a time; internal ones only where the prefix asks for them
  */
 export const listTopics = <ThrowOnError extends boolean = false>(options?: Options<ListTopicsData, ThrowOnError>): RequestResult<ListTopicsResponses, ListTopicsErrors, ThrowOnError> => (options?.client ?? client).get<ListTopicsResponses, ListTopicsErrors, ThrowOnError>({ url: '/v1/topics', ...options });
 
@@ -71,6 +71,18 @@ export const addPartitions = <ThrowOnError extends boolean = false>(options: Opt
 });
 
 /**
+ * Take no new records into a partition, and remove it later; groups divide the rest anew
+ */
+export const retirePartition = <ThrowOnError extends boolean = false>(options: Options<RetirePartitionData, ThrowOnError>): RequestResult<RetirePartitionResponses, RetirePartitionErrors, ThrowOnError> => (options.client ?? client).post<RetirePartitionResponses, RetirePartitionErrors, ThrowOnError>({
+    url: '/v1/topics/{topic}/partitions/{partition}/retire',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
  * Advance the log start of a partition
  */
 export const trimTopic = <ThrowOnError extends boolean = false>(options: Options<TrimTopicData, ThrowOnError>): RequestResult<TrimTopicResponses, TrimTopicErrors, ThrowOnError> => (options.client ?? client).post<TrimTopicResponses, TrimTopicErrors, ThrowOnError>({
@@ -101,6 +113,91 @@ export const createProducer = <ThrowOnError extends boolean = false>(options?: O
     headers: {
         'Content-Type': 'application/json',
         ...options?.headers
+    }
+});
+
+/**
+ * List groups, by name, a page at a time
+ */
+export const listGroups = <ThrowOnError extends boolean = false>(options?: Options<ListGroupsData, ThrowOnError>): RequestResult<ListGroupsResponses, ListGroupsErrors, ThrowOnError> => (options?.client ?? client).get<ListGroupsResponses, ListGroupsErrors, ThrowOnError>({ url: '/v1/groups', ...options });
+
+/**
+ * Delete a group without members, and what it has committed
+ */
+export const deleteGroup = <ThrowOnError extends boolean = false>(options: Options<DeleteGroupData, ThrowOnError>): RequestResult<DeleteGroupResponses, DeleteGroupErrors, ThrowOnError> => (options.client ?? client).delete<DeleteGroupResponses, DeleteGroupErrors, ThrowOnError>({ url: '/v1/groups/{group}', ...options });
+
+/**
+ * A group: its members, what each holds, and the lag of every partition
+ */
+export const getGroup = <ThrowOnError extends boolean = false>(options: Options<GetGroupData, ThrowOnError>): RequestResult<GetGroupResponses, GetGroupErrors, ThrowOnError> => (options.client ?? client).get<GetGroupResponses, GetGroupErrors, ThrowOnError>({ url: '/v1/groups/{group}', ...options });
+
+/**
+ * Leave a group
+ */
+export const leaveGroup = <ThrowOnError extends boolean = false>(options: Options<LeaveGroupData, ThrowOnError>): RequestResult<LeaveGroupResponses, LeaveGroupErrors, ThrowOnError> => (options.client ?? client).delete<LeaveGroupResponses, LeaveGroupErrors, ThrowOnError>({ url: '/v1/groups/{group}/members/{member}', ...options });
+
+/**
+ * Join a group, under an id of your own; repeatable, and what is asked anew takes the place of the old
+ */
+export const joinGroup = <ThrowOnError extends boolean = false>(options: Options<JoinGroupData, ThrowOnError>): RequestResult<JoinGroupResponses, JoinGroupErrors, ThrowOnError> => (options.client ?? client).put<JoinGroupResponses, JoinGroupErrors, ThrowOnError>({
+    url: '/v1/groups/{group}/members/{member}',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Alive, without a poll; says what has been dropped, and may wait for a change
+ */
+export const heartbeat = <ThrowOnError extends boolean = false>(options: Options<HeartbeatData, ThrowOnError>): RequestResult<HeartbeatResponses, HeartbeatErrors, ThrowOnError> => (options.client ?? client).post<HeartbeatResponses, HeartbeatErrors, ThrowOnError>({
+    url: '/v1/groups/{group}/members/{member}/heartbeat',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Divide the partitions, as the member that was named leader
+ */
+export const putPlan = <ThrowOnError extends boolean = false>(options: Options<PutPlanData, ThrowOnError>): RequestResult<PutPlanResponses, PutPlanErrors, ThrowOnError> => (options.client ?? client).put<PutPlanResponses, PutPlanErrors, ThrowOnError>({
+    url: '/v1/groups/{group}/plan',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * What a group has committed
+ */
+export const getGroupOffsets = <ThrowOnError extends boolean = false>(options: Options<GetGroupOffsetsData, ThrowOnError>): RequestResult<GetGroupOffsetsResponses, GetGroupOffsetsErrors, ThrowOnError> => (options.client ?? client).get<GetGroupOffsetsResponses, GetGroupOffsetsErrors, ThrowOnError>({ url: '/v1/groups/{group}/offsets', ...options });
+
+/**
+ * Commit, forward or back: as a member, what it holds; as anybody, while the group has no members
+ */
+export const putGroupOffsets = <ThrowOnError extends boolean = false>(options: Options<PutGroupOffsetsData, ThrowOnError>): RequestResult<PutGroupOffsetsResponses, PutGroupOffsetsErrors, ThrowOnError> => (options.client ?? client).put<PutGroupOffsetsResponses, PutGroupOffsetsErrors, ThrowOnError>({
+    url: '/v1/groups/{group}/offsets',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
+    }
+});
+
+/**
+ * Set what is committed to a place, while the group has no members
+ */
+export const resetGroupOffsets = <ThrowOnError extends boolean = false>(options: Options<ResetGroupOffsetsData, ThrowOnError>): RequestResult<ResetGroupOffsetsResponses, ResetGroupOffsetsErrors, ThrowOnError> => (options.client ?? client).post<ResetGroupOffsetsResponses, ResetGroupOffsetsErrors, ThrowOnError>({
+    url: '/v1/groups/{group}/offsets/reset',
+    ...options,
+    headers: {
+        'Content-Type': 'application/json',
+        ...options.headers
     }
 });
 
@@ -202,3 +299,10 @@ export const streamTopics = <ThrowOnError extends boolean = false>(options: Opti
  * One value, as it was sent
  */
 export const getRecordValue = <ThrowOnError extends boolean = false>(options: Options<GetRecordValueData, ThrowOnError>): RequestResult<GetRecordValueResponses, GetRecordValueErrors, ThrowOnError> => (options.client ?? client).get<GetRecordValueResponses, GetRecordValueErrors, ThrowOnError>({ url: '/v1/topics/{topic}/partitions/{partition}/records/{offset}', ...options });
+
+/**
+ * Alive, commit, and what comes next of what the member holds, in one
+ *
+ * Only what `commit` names is committed: asking again without it gives the same records, so a lost answer loses none. It waits like a fetch, and ends at once when the standing of the member changes. Lines tell the standing in Naru-Member-State and Naru-Generation.
+ */
+export const poll = <ThrowOnError extends boolean = false>(options: Options<PollData, ThrowOnError>): RequestResult<PollResponses, PollErrors, ThrowOnError> => (options.client ?? client).post<PollResponses, PollErrors, ThrowOnError>({ url: '/v1/groups/{group}/members/{member}/poll', ...options });

@@ -29,7 +29,7 @@ export type Problem = {
     /**
      * A closed list: switch on it.
      */
-    code: 'malformed' | 'unknown-parameter' | 'forbidden-origin' | 'internal-topic' | 'not-found' | 'unknown-topic' | 'unknown-partition' | 'unknown-group' | 'method-not-allowed' | 'not-acceptable' | 'upload-stalled' | 'topic-exists' | 'fenced' | 'not-held' | 'no-position' | 'group-differs' | 'group-not-empty' | 'not-leader-member' | 'stale-plan' | 'gap' | 'unknown-producer' | 'below-log-start' | 'topic-recreated' | 'diverged' | 'offset-mismatch' | 'body-too-large' | 'record-too-large' | 'unsupported-media-type' | 'beyond-end' | 'invalid' | 'unsupported' | 'foreign-topic' | 'invalid-plan' | 'bad-batch' | 'key-conflict' | 'limit-reached' | 'damaged' | 'internal' | 'busy' | 'not-enough-replicas' | 'no-leader' | 'disk-low' | 'loading' | 'shutting-down' | 'outcome-unknown';
+    code: 'malformed' | 'unknown-parameter' | 'forbidden-origin' | 'internal-topic' | 'not-found' | 'unknown-topic' | 'unknown-partition' | 'unknown-group' | 'method-not-allowed' | 'not-acceptable' | 'upload-stalled' | 'topic-exists' | 'partition-retiring' | 'last-partition' | 'fenced' | 'not-held' | 'no-position' | 'group-differs' | 'group-not-empty' | 'not-leader-member' | 'stale-plan' | 'gap' | 'unknown-producer' | 'below-log-start' | 'topic-recreated' | 'diverged' | 'offset-mismatch' | 'body-too-large' | 'record-too-large' | 'unsupported-media-type' | 'beyond-end' | 'invalid' | 'unsupported' | 'foreign-topic' | 'invalid-plan' | 'key-required' | 'bad-batch' | 'key-conflict' | 'limit-reached' | 'damaged' | 'internal' | 'busy' | 'not-enough-replicas' | 'no-leader' | 'disk-low' | 'loading' | 'shutting-down' | 'outcome-unknown';
     /**
      * What happened: nothing; a part, which the answer tells; or not known, so look or repeat with a key.
      */
@@ -166,11 +166,11 @@ export type TopicConfigPatch = {
      */
     segmentMs?: number;
     /**
-     * Whether old records go by age and size, by a newer record of the same key, or by both.
+     * Whether old records go by age and size, by a newer record of the same key, or by both. Where they go by key, every record must have one.
      */
     cleanup?: 'delete' | 'compact' | 'both';
     /**
-     * How long compaction keeps a tombstone, so that a reader a day behind still sees the deletion. Not yet: compaction is not built yet: only "delete" is.
+     * How long compaction keeps a tombstone, so that a reader a day behind still sees the deletion.
      */
     deleteRetentionMs?: number;
     /**
@@ -228,11 +228,11 @@ export type TopicConfigChange = {
      */
     segmentMs?: number | null;
     /**
-     * Whether old records go by age and size, by a newer record of the same key, or by both.
+     * Whether old records go by age and size, by a newer record of the same key, or by both. Where they go by key, every record must have one.
      */
     cleanup?: 'delete' | 'compact' | 'both' | null;
     /**
-     * How long compaction keeps a tombstone, so that a reader a day behind still sees the deletion. Not yet: compaction is not built yet: only "delete" is.
+     * How long compaction keeps a tombstone, so that a reader a day behind still sees the deletion.
      */
     deleteRetentionMs?: number | null;
     /**
@@ -274,6 +274,13 @@ export type PartitionsAdd = {
     count: number;
 };
 
+export type PartitionRetire = {
+    /**
+     * So long it can still be read.
+     */
+    afterMs: number;
+};
+
 export type Trimmed = {
     topic: string;
     partition: number;
@@ -294,6 +301,306 @@ export type TopicTrim = {
 export type Producer = {
     producerId: number;
     producerEpoch: number;
+};
+
+export type GroupList = {
+    groups: Array<{
+        group: string;
+        /**
+         * empty: no members · assigning: the plan of the leader is awaited · reconciling: partitions are changing hands.
+         */
+        state: 'empty' | 'assigning' | 'reconciling' | 'stable';
+        members: number;
+    }>;
+    /**
+     * Where the next page starts: `after=`. Null: this was the last.
+     */
+    after: string | null;
+};
+
+export type Group = {
+    group: string;
+    /**
+     * empty: no members · assigning: the plan of the leader is awaited · reconciling: partitions are changing hands.
+     */
+    state: 'empty' | 'assigning' | 'reconciling' | 'stable';
+    /**
+     * Counts changes of members, subscriptions and topics.
+     */
+    epoch: number;
+    from: 'earliest' | 'latest' | 'none';
+    delivery: 'at-least-once' | 'at-most-once';
+    tags: Array<string>;
+    assignor: 'sticky' | 'range' | 'leader';
+    leader: string | null;
+    /**
+     * Null while it has members.
+     */
+    emptySince: string | null;
+    members: Array<GroupMember>;
+    /**
+     * All that is subscribed, held or committed.
+     */
+    partitions: Array<GroupPartition>;
+};
+
+export type GroupMember = {
+    member: string;
+    /**
+     * revoking: drop `revoke` first · waiting: others have to drop first · away: a static member that left.
+     */
+    state: 'stable' | 'revoking' | 'waiting' | 'away';
+    /**
+     * The member's own epoch: it changes with what the member holds, and only then.
+     */
+    generation: number;
+    topics: Array<string>;
+    assignment: Array<TopicPartitions>;
+    revoke: Array<TopicPartitions>;
+    /**
+     * What it will hold in the end.
+     */
+    target: Array<TopicPartitions>;
+    static: string | null;
+    sessionMs: number;
+    pollMs: number;
+    rebalanceMs: number;
+    joinedAt: string;
+};
+
+/**
+ * Partitions of one topic.
+ */
+export type TopicPartitions = {
+    topic: string;
+    partitions: Array<number>;
+};
+
+export type GroupPartition = {
+    topic: string;
+    partition: number;
+    /**
+     * Who holds it.
+     */
+    member: string | null;
+    /**
+     * What is committed: the record to go on with. Null: nothing ever was.
+     */
+    nextOffset: number | null;
+    /**
+     * Records from there to the high watermark.
+     */
+    lag: number | null;
+    highWatermark: number;
+    logStartOffset: number;
+    committedAt: string | null;
+    /**
+     * Words of whoever committed, kept beside the place; 4 KiB at most.
+     */
+    metadata: string | null;
+};
+
+export type GroupDeleted = {
+    group: string;
+};
+
+export type GroupMembership = {
+    /**
+     * The member's own epoch: it changes with what the member holds, and only then.
+     */
+    generation: number;
+    /**
+     * revoking: drop `revoke` first · waiting: others have to drop first · away: a static member that left.
+     */
+    state: 'stable' | 'revoking' | 'waiting' | 'away';
+    /**
+     * What the member holds and keeps.
+     */
+    assignment: Array<TopicPartitions>;
+    /**
+     * What it holds, and may commit, until it has dropped it.
+     */
+    revoke?: Array<TopicPartitions>;
+    /**
+     * Who makes the plan, with `assignor: leader`.
+     */
+    leader: string | null;
+    /**
+     * Say something at least this often; a parked poll or heartbeat counts all the while.
+     */
+    heartbeatMs: number;
+    plan?: PlanRequest;
+};
+
+/**
+ * For the leader, while its plan is wanted: PUT it to …/plan.
+ */
+export type PlanRequest = {
+    /**
+     * Counts changes of members, subscriptions and topics.
+     */
+    epoch: number;
+    members: Array<{
+        member: string;
+        topics: Array<string>;
+    }>;
+    partitions: Array<TopicPartitions>;
+};
+
+/**
+ * What is of the group has to be the same for every member.
+ */
+export type GroupJoin = {
+    /**
+     * By name; one that does not exist is taken up when it is created.
+     */
+    topics: Array<string>;
+    /**
+     * Where a partition begins that the group never committed. Of the group.
+     */
+    from?: 'earliest' | 'latest' | 'none';
+    /**
+     * at-most-once: what a poll answers is committed before the answer is sent. Of the group.
+     */
+    delivery?: 'at-least-once' | 'at-most-once';
+    /**
+     * Only records with one of these. Of the group.
+     */
+    tags?: Array<string>;
+    /**
+     * Who divides the partitions: leader is a member. Of the group.
+     */
+    assignor?: 'sticky' | 'range' | 'leader';
+    /**
+     * A member that gives no sign of life for so long is removed.
+     */
+    sessionMs?: number;
+    /**
+     * One that is alive but neither polls nor commits for so long is removed.
+     */
+    pollMs?: number;
+    /**
+     * One that has not dropped what it was asked to drop by then is removed.
+     */
+    rebalanceMs?: number;
+    /**
+     * The name of a place that outlives its holder: whoever joins with it later takes over its partitions.
+     */
+    static?: string;
+};
+
+export type GroupHeartbeat = {
+    /**
+     * The member's own epoch: it changes with what the member holds, and only then.
+     */
+    generation?: number;
+    /**
+     * What the consumer works on: what it was to drop and is not among it has been dropped.
+     */
+    owned?: Array<{
+        topic: string;
+        partitions: Array<number>;
+    }>;
+};
+
+export type GroupLeft = {
+    group: string;
+    member: string;
+};
+
+export type GroupPlanned = {
+    group: string;
+    /**
+     * Counts changes of members, subscriptions and topics.
+     */
+    epoch: number;
+};
+
+/**
+ * Each partition once, to a member that subscribes to its topic.
+ */
+export type GroupPlan = {
+    /**
+     * The member named leader.
+     */
+    member: string;
+    /**
+     * Counts changes of members, subscriptions and topics.
+     */
+    epoch: number;
+    plan: Array<{
+        member: string;
+        partitions: Array<{
+            topic: string;
+            partitions: Array<number>;
+        }>;
+    }>;
+};
+
+export type GroupOffsets = {
+    group: string;
+    /**
+     * Where something is committed.
+     */
+    offsets: Array<GroupPartition>;
+    /**
+     * The same as one text: to read on from there, or to PUT.
+     */
+    cursor: string;
+};
+
+export type GroupOffsetsPut = {
+    /**
+     * Places as an answer told them; or `offsets`.
+     */
+    cursor?: string;
+    offsets?: Array<{
+        topic: string;
+        partition: number;
+        nextOffset: number;
+        /**
+         * Words of whoever committed, kept beside the place; 4 KiB at most.
+         */
+        metadata?: string;
+    }>;
+    /**
+     * Who commits. Nobody may, but a member, while the group has members.
+     */
+    member?: string;
+    /**
+     * The member's own epoch: it changes with what the member holds, and only then.
+     */
+    generation?: number;
+};
+
+export type GroupResetDone = {
+    group: string;
+    dryRun: boolean;
+    offsets: Array<{
+        topic: string;
+        partition: number;
+        before: number | null;
+        nextOffset: number;
+    }>;
+};
+
+export type GroupReset = {
+    /**
+     * earliest, latest, -N (the last N of each), @time, or an offset, which needs `topic` and `partition`.
+     */
+    to: string | number;
+    /**
+     * Only this topic; without it, all that the group reads or has read.
+     */
+    topic?: string;
+    /**
+     * Only this partition of `topic`.
+     */
+    partition?: number;
+    /**
+     * Tell what would be, and change nothing.
+     */
+    dryRun?: boolean;
 };
 
 export type Health = {
@@ -632,6 +939,35 @@ export type Event = {
     afterMs: number;
 };
 
+export type GroupPolled = {
+    /**
+     * revoking: drop `revoke` first · waiting: others have to drop first · away: a static member that left.
+     */
+    state: 'stable' | 'revoking' | 'waiting' | 'away';
+    /**
+     * The member's own epoch: it changes with what the member holds, and only then.
+     */
+    generation: number;
+    records: Array<Record>;
+    /**
+     * Behind these records: `commit=` it when they are done with. Empty: there is nothing to commit.
+     */
+    cursor: string;
+    caughtUp: boolean;
+    /**
+     * What the records came from; none where the standing of the member has just changed.
+     */
+    partitions: Array<{
+        topic: string;
+        partition: number;
+        nextOffset: number;
+        highWatermark: number;
+        logStartOffset: number;
+        problem?: Problem;
+    }>;
+    plan?: PlanRequest;
+};
+
 export type ListTopicsData = {
     body?: never;
     path?: never;
@@ -881,6 +1217,54 @@ export type AddPartitionsResponses = {
 
 export type AddPartitionsResponse = AddPartitionsResponses[keyof AddPartitionsResponses];
 
+export type RetirePartitionData = {
+    body: PartitionRetire;
+    path: {
+        topic: string;
+        partition: number;
+    };
+    query?: never;
+    url: '/v1/topics/{topic}/partitions/{partition}/retire';
+};
+
+export type RetirePartitionErrors = {
+    /**
+     * `malformed`: The request cannot be read
+     */
+    400: Problem;
+    /**
+     * `internal-topic`: Internal topics are not written by clients
+     */
+    403: Problem;
+    /**
+     * `unknown-topic`: No such topic. `unknown-partition`: No such partition
+     */
+    404: Problem;
+    /**
+     * `last-partition`: The topic would take no records any more
+     */
+    409: Problem;
+    /**
+     * `invalid`: The request is readable but not valid
+     */
+    422: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+};
+
+export type RetirePartitionError = RetirePartitionErrors[keyof RetirePartitionErrors];
+
+export type RetirePartitionResponses = {
+    /**
+     * The topic as it is now. Until then the partition can be read.
+     */
+    200: Topic;
+};
+
+export type RetirePartitionResponse = RetirePartitionResponses[keyof RetirePartitionResponses];
+
 export type TrimTopicData = {
     body: TopicTrim;
     path: {
@@ -1030,6 +1414,463 @@ export type CreateProducerResponses = {
 };
 
 export type CreateProducerResponse = CreateProducerResponses[keyof CreateProducerResponses];
+
+export type ListGroupsData = {
+    body?: never;
+    path?: never;
+    query?: {
+        /**
+         * Only names that begin with this.
+         */
+        prefix?: string;
+        /**
+         * Names behind this one: the `after` of the page before.
+         */
+        after?: string;
+        /**
+         * How many.
+         */
+        limit?: number;
+    };
+    url: '/v1/groups';
+};
+
+export type ListGroupsErrors = {
+    /**
+     * `malformed`: The request cannot be read. `unknown-parameter`: Unknown query parameter
+     */
+    400: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+};
+
+export type ListGroupsError = ListGroupsErrors[keyof ListGroupsErrors];
+
+export type ListGroupsResponses = {
+    /**
+     * A page.
+     */
+    200: GroupList;
+};
+
+export type ListGroupsResponse = ListGroupsResponses[keyof ListGroupsResponses];
+
+export type DeleteGroupData = {
+    body?: never;
+    path: {
+        group: string;
+    };
+    query?: never;
+    url: '/v1/groups/{group}';
+};
+
+export type DeleteGroupErrors = {
+    /**
+     * `unknown-group`: No such group
+     */
+    404: Problem;
+    /**
+     * `group-not-empty`: The group has members
+     */
+    409: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `disk-low`: The disk is nearly full. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type DeleteGroupError = DeleteGroupErrors[keyof DeleteGroupErrors];
+
+export type DeleteGroupResponses = {
+    /**
+     * Deleted.
+     */
+    200: GroupDeleted;
+};
+
+export type DeleteGroupResponse = DeleteGroupResponses[keyof DeleteGroupResponses];
+
+export type GetGroupData = {
+    body?: never;
+    path: {
+        group: string;
+    };
+    query?: never;
+    url: '/v1/groups/{group}';
+};
+
+export type GetGroupErrors = {
+    /**
+     * `unknown-group`: No such group
+     */
+    404: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+};
+
+export type GetGroupError = GetGroupErrors[keyof GetGroupErrors];
+
+export type GetGroupResponses = {
+    /**
+     * The group.
+     */
+    200: Group;
+};
+
+export type GetGroupResponse = GetGroupResponses[keyof GetGroupResponses];
+
+export type LeaveGroupData = {
+    body?: never;
+    path: {
+        group: string;
+        member: string;
+    };
+    query?: never;
+    url: '/v1/groups/{group}/members/{member}';
+};
+
+export type LeaveGroupErrors = {
+    /**
+     * `fenced`: Whoever asks is not, or no longer, who may
+     */
+    409: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `disk-low`: The disk is nearly full. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type LeaveGroupError = LeaveGroupErrors[keyof LeaveGroupErrors];
+
+export type LeaveGroupResponses = {
+    /**
+     * Left.
+     */
+    200: GroupLeft;
+};
+
+export type LeaveGroupResponse = LeaveGroupResponses[keyof LeaveGroupResponses];
+
+export type JoinGroupData = {
+    body: GroupJoin;
+    path: {
+        group: string;
+        member: string;
+    };
+    query?: never;
+    url: '/v1/groups/{group}/members/{member}';
+};
+
+export type JoinGroupErrors = {
+    /**
+     * `malformed`: The request cannot be read
+     */
+    400: Problem;
+    /**
+     * `group-differs`: The group exists and differs
+     */
+    409: Problem;
+    /**
+     * `invalid`: The request is readable but not valid. `limit-reached`: A limit of the broker is reached
+     */
+    422: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `disk-low`: The disk is nearly full. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type JoinGroupError = JoinGroupErrors[keyof JoinGroupErrors];
+
+export type JoinGroupResponses = {
+    /**
+     * How the member stands.
+     */
+    200: GroupMembership;
+};
+
+export type JoinGroupResponse = JoinGroupResponses[keyof JoinGroupResponses];
+
+export type HeartbeatData = {
+    body?: GroupHeartbeat;
+    path: {
+        group: string;
+        member: string;
+    };
+    query?: {
+        /**
+         * How long to wait for a change, at most 60s.
+         */
+        wait?: string;
+    };
+    url: '/v1/groups/{group}/members/{member}/heartbeat';
+};
+
+export type HeartbeatErrors = {
+    /**
+     * `malformed`: The request cannot be read. `unknown-parameter`: Unknown query parameter
+     */
+    400: Problem;
+    /**
+     * `fenced`: Whoever asks is not, or no longer, who may
+     */
+    409: Problem;
+    /**
+     * `invalid`: The request is readable but not valid
+     */
+    422: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `disk-low`: The disk is nearly full. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type HeartbeatError = HeartbeatErrors[keyof HeartbeatErrors];
+
+export type HeartbeatResponses = {
+    /**
+     * How the member stands.
+     */
+    200: GroupMembership;
+};
+
+export type HeartbeatResponse = HeartbeatResponses[keyof HeartbeatResponses];
+
+export type PutPlanData = {
+    body: GroupPlan;
+    path: {
+        group: string;
+    };
+    query?: never;
+    url: '/v1/groups/{group}/plan';
+};
+
+export type PutPlanErrors = {
+    /**
+     * `malformed`: The request cannot be read
+     */
+    400: Problem;
+    /**
+     * `unknown-group`: No such group
+     */
+    404: Problem;
+    /**
+     * `fenced`: Whoever asks is not, or no longer, who may. `not-leader-member`: Another member makes the plan. `stale-plan`: The plan is of another epoch
+     */
+    409: Problem;
+    /**
+     * `invalid`: The request is readable but not valid. `invalid-plan`: The plan is not one for this group
+     */
+    422: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `disk-low`: The disk is nearly full. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type PutPlanError = PutPlanErrors[keyof PutPlanErrors];
+
+export type PutPlanResponses = {
+    /**
+     * Taken.
+     */
+    200: GroupPlanned;
+};
+
+export type PutPlanResponse = PutPlanResponses[keyof PutPlanResponses];
+
+export type GetGroupOffsetsData = {
+    body?: never;
+    path: {
+        group: string;
+    };
+    query?: never;
+    url: '/v1/groups/{group}/offsets';
+};
+
+export type GetGroupOffsetsErrors = {
+    /**
+     * `unknown-group`: No such group
+     */
+    404: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+};
+
+export type GetGroupOffsetsError = GetGroupOffsetsErrors[keyof GetGroupOffsetsErrors];
+
+export type GetGroupOffsetsResponses = {
+    /**
+     * The offsets.
+     */
+    200: GroupOffsets;
+};
+
+export type GetGroupOffsetsResponse = GetGroupOffsetsResponses[keyof GetGroupOffsetsResponses];
+
+export type PutGroupOffsetsData = {
+    body: GroupOffsetsPut;
+    path: {
+        group: string;
+    };
+    query?: never;
+    url: '/v1/groups/{group}/offsets';
+};
+
+export type PutGroupOffsetsErrors = {
+    /**
+     * `malformed`: The request cannot be read
+     */
+    400: Problem;
+    /**
+     * `unknown-topic`: No such topic. `unknown-partition`: No such partition
+     */
+    404: Problem;
+    /**
+     * `fenced`: Whoever asks is not, or no longer, who may. `not-held`: The member does not hold the partition. `group-not-empty`: The group has members
+     */
+    409: Problem;
+    /**
+     * `beyond-end`: The offset is beyond the end
+     */
+    416: Problem;
+    /**
+     * `invalid`: The request is readable but not valid. `limit-reached`: A limit of the broker is reached. `foreign-topic`: The topic is none of the group
+     */
+    422: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `disk-low`: The disk is nearly full. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type PutGroupOffsetsError = PutGroupOffsetsErrors[keyof PutGroupOffsetsErrors];
+
+export type PutGroupOffsetsResponses = {
+    /**
+     * Committed: what the group has committed now.
+     */
+    200: GroupOffsets;
+};
+
+export type PutGroupOffsetsResponse = PutGroupOffsetsResponses[keyof PutGroupOffsetsResponses];
+
+export type ResetGroupOffsetsData = {
+    body: GroupReset;
+    path: {
+        group: string;
+    };
+    query?: never;
+    url: '/v1/groups/{group}/offsets/reset';
+};
+
+export type ResetGroupOffsetsErrors = {
+    /**
+     * `malformed`: The request cannot be read
+     */
+    400: Problem;
+    /**
+     * `unknown-group`: No such group. `unknown-topic`: No such topic. `unknown-partition`: No such partition
+     */
+    404: Problem;
+    /**
+     * `group-not-empty`: The group has members
+     */
+    409: Problem;
+    /**
+     * `invalid`: The request is readable but not valid
+     */
+    422: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `disk-low`: The disk is nearly full. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type ResetGroupOffsetsError = ResetGroupOffsetsErrors[keyof ResetGroupOffsetsErrors];
+
+export type ResetGroupOffsetsResponses = {
+    /**
+     * What was, and what is or would be.
+     */
+    200: GroupResetDone;
+};
+
+export type ResetGroupOffsetsResponse = ResetGroupOffsetsResponses[keyof ResetGroupOffsetsResponses];
 
 export type GetHealthData = {
     body?: never;
@@ -1334,7 +2175,7 @@ export type ProduceErrors = {
      */
     408: Problem;
     /**
-     * `fenced`: Whoever asks is not, or no longer, who may. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
+     * `partition-retiring`: The partition takes no new records. `fenced`: Whoever asks is not, or no longer, who may. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
      */
     409: Problem;
     /**
@@ -1350,7 +2191,7 @@ export type ProduceErrors = {
      */
     415: Problem;
     /**
-     * `invalid`: The request is readable but not valid. `key-conflict`: The Idempotency-Key was used for another body
+     * `invalid`: The request is readable but not valid. `key-required`: A record of a compacted topic has no key. `key-conflict`: The Idempotency-Key was used for another body
      */
     422: Problem;
     /**
@@ -1574,7 +2415,7 @@ export type ProduceToPartitionErrors = {
      */
     408: Problem;
     /**
-     * `fenced`: Whoever asks is not, or no longer, who may. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
+     * `partition-retiring`: The partition takes no new records. `fenced`: Whoever asks is not, or no longer, who may. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
      */
     409: Problem;
     /**
@@ -1590,7 +2431,7 @@ export type ProduceToPartitionErrors = {
      */
     415: Problem;
     /**
-     * `invalid`: The request is readable but not valid. `key-conflict`: The Idempotency-Key was used for another body
+     * `invalid`: The request is readable but not valid. `key-required`: A record of a compacted topic has no key. `key-conflict`: The Idempotency-Key was used for another body
      */
     422: Problem;
     /**
@@ -1762,7 +2603,7 @@ export type ProduceBatchesErrors = {
      */
     408: Problem;
     /**
-     * `fenced`: Whoever asks is not, or no longer, who may. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
+     * `partition-retiring`: The partition takes no new records. `fenced`: Whoever asks is not, or no longer, who may. `gap`: A sequence before this one is missing. `unknown-producer`: The producer is not known here
      */
     409: Problem;
     /**
@@ -1778,7 +2619,7 @@ export type ProduceBatchesErrors = {
      */
     415: Problem;
     /**
-     * `invalid`: The request is readable but not valid. `key-conflict`: The Idempotency-Key was used for another body. `bad-batch`: A stored batch is not valid
+     * `invalid`: The request is readable but not valid. `key-required`: A record of a compacted topic has no key. `key-conflict`: The Idempotency-Key was used for another body. `bad-batch`: A stored batch is not valid
      */
     422: Problem;
     /**
@@ -2074,3 +2915,92 @@ export type GetRecordValueResponses = {
 };
 
 export type GetRecordValueResponse = GetRecordValueResponses[keyof GetRecordValueResponses];
+
+export type PollData = {
+    body?: never;
+    path: {
+        group: string;
+        member: string;
+    };
+    query?: {
+        /**
+         * The cursor of an earlier poll: what it is behind is done with. Empty: nothing is. A late repeat changes nothing.
+         */
+        commit?: string;
+        /**
+         * Refuse unless this is still the generation of the member.
+         */
+        generation?: number;
+        /**
+         * Of stored bytes read; one record always comes.
+         */
+        maxBytes?: string;
+        /**
+         * How long to wait for records, at most 60s.
+         */
+        wait?: string;
+        /**
+         * How many records.
+         */
+        limit?: number;
+        /**
+         * In lines: values or records.
+         */
+        format?: 'value' | 'record';
+    };
+    url: '/v1/groups/{group}/members/{member}/poll';
+};
+
+export type PollErrors = {
+    /**
+     * `malformed`: The request cannot be read. `unknown-parameter`: Unknown query parameter
+     */
+    400: Problem;
+    /**
+     * `unknown-partition`: No such partition
+     */
+    404: Problem;
+    /**
+     * `not-acceptable`: No representation that the client accepts
+     */
+    406: Problem;
+    /**
+     * `fenced`: Whoever asks is not, or no longer, who may. `not-held`: The member does not hold the partition. `no-position`: Nothing says where the partition begins for the group
+     */
+    409: Problem;
+    /**
+     * `below-log-start`: The records at this place are gone
+     */
+    410: Problem;
+    /**
+     * `beyond-end`: The offset is beyond the end
+     */
+    416: Problem;
+    /**
+     * `foreign-topic`: The topic is none of the group. `limit-reached`: A limit of the broker is reached
+     */
+    422: Problem;
+    /**
+     * `damaged`: Stored bytes are damaged. `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `loading`: The state is being loaded. `disk-low`: The disk is nearly full. `shutting-down`: The broker is shutting down
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type PollError = PollErrors[keyof PollErrors];
+
+export type PollResponses = {
+    /**
+     * Records, maybe none, and how the member stands.
+     */
+    200: GroupPolled;
+};
+
+export type PollResponse = PollResponses[keyof PollResponses];

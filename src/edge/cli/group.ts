@@ -45,7 +45,10 @@ export function addGroupCommand(program: Command): void {
   )
 
   sub('reset <group>', 'set what is committed; the group must have no members')
-    .requiredOption('--to <place>', 'earliest, latest, @time such as @-24h, or an offset of one partition')
+    .requiredOption(
+      '--to <place>',
+      'earliest, latest, -N for the last N, @time such as @-24h, or an offset of one partition',
+    )
     .option('--topic <topic>', 'only this topic; otherwise every topic the group has read')
     .option('--partition <number>', 'only this partition of the topic', wholeNumber)
     .option('--dry-run', 'show what would be set, and set nothing')

@@ -15,6 +15,7 @@ import { createControl, methodNotAllowed } from './control.ts'
 import { Deadlines } from './deadlines.ts'
 import { fetchBatches, fetchRecords } from './fetch.ts'
 import { fetchValue } from './fetch-value.ts'
+import { pollAddress, pollMember } from './group-poll.ts'
 import { BodyKinds } from './media-type.ts'
 import { isAllowed, preflight, shareWith } from './origin.ts'
 import { produceBatches } from './produce-batches.ts'
@@ -106,7 +107,11 @@ export function createApp(broker: Broker, options: AppOptions): App {
     const queryText = mark < 0 ? '' : url.slice(mark + 1)
     if (address !== null) return onData(address, { request, headers, queryText, connection })
     if (url.slice(start, end) === SOCKET_PATH) return socket({ request, headers, queryText, connection })
-    return controlled(request)
+    const poll = pollAddress(url, start, end)
+    if (poll instanceof Problem) return bodies.refuse(request, declaredBytes(headers['content-length']), poll)
+    if (poll === null) return controlled(request, connection)
+    if (request.method !== 'POST') return methodNotAllowed(request.method, ['POST'])
+    return pollMember(data, poll, { request, headers, queryText, connection })
   }
 
   async function routed(request: Request, headers: HeaderBag, connection: Connection | null): Promise<Response> {
@@ -122,8 +127,8 @@ export function createApp(broker: Broker, options: AppOptions): App {
     return problemAnswer(new Problem('internal', 'See the log of the broker', {}, 'unknown'))
   }
 
-  async function controlled(request: Request): Promise<Response> {
-    return control.fetch(request)
+  async function controlled(request: Request, connection: Connection | null): Promise<Response> {
+    return control.fetch(request, { connection })
   }
 
   function onData(address: DataAddress, call: Call): Response | Promise<Response> {

@@ -8,7 +8,7 @@ import { pathStart } from './address.ts'
 import { bodyAnswer, problemAnswer } from './answer.ts'
 import { asyncApiText } from './asyncapi.ts'
 import { type Bodies, declaredBytes } from './body.ts'
-import type { HeaderBag } from './call.ts'
+import type { Connection, HeaderBag } from './call.ts'
 import { controlOperations } from './control-operations.ts'
 import { isLater } from './later.ts'
 import { mediaTypeOf } from './media-type.ts'
@@ -23,8 +23,13 @@ const DOCUMENTS: Readonly<Record<string, () => string>> = {
 const encoder = new TextEncoder()
 const patterns = controlOperations.map(({ method, path }) => ({ method, pattern: patternOf(path) }))
 
-export function createControl(path: ControlPath, bodies: Bodies): OpenAPIHono {
-  const app = new OpenAPIHono({ getPath: (request) => pathOf(request.url) })
+/** What a request comes with, beside itself. */
+export interface ControlEnv {
+  Bindings: { readonly connection: Connection | null }
+}
+
+export function createControl(path: ControlPath, bodies: Bodies): OpenAPIHono<ControlEnv> {
+  const app = new OpenAPIHono<ControlEnv>({ getPath: (request) => pathOf(request.url) })
   for (const [address, text] of Object.entries(DOCUMENTS)) {
     let document: Uint8Array | null = null
     app.get(address, (c) => {
@@ -45,7 +50,7 @@ export function createControl(path: ControlPath, bodies: Bodies): OpenAPIHono {
       const request = c.req.raw
       if (request.method !== operation.method && !allowedOn(pathOf(request.url)).includes('HEAD'))
         return notFound(request)
-      return run(operation, path, bodies, request, c.req.param())
+      return run(operation, path, bodies, request, c.req.param(), c.env.connection)
     })
   }
   app.notFound((c) => notFound(c.req.raw))
@@ -61,6 +66,7 @@ async function run(
   bodies: Bodies,
   request: Request,
   names: Readonly<Record<string, string>>,
+  connection: Connection | null,
 ): Promise<Response> {
   const headers = request.headers.toJSON() as HeaderBag
   const declared = declaredBytes(headers['content-length'])
@@ -72,7 +78,7 @@ async function run(
   if (body instanceof Problem) return bodies.refuse(request, declared, body)
   const fault = bodyFault(operation, headers, body)
   if (fault !== null) return problemAnswer(fault)
-  return operation.run(path, { names, query, headers, body })
+  return operation.run(path, { names, query, headers, body, request, connection })
 }
 
 function bodyFault(operation: Operation, headers: HeaderBag, body: Uint8Array): Problem | null {

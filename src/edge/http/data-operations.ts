@@ -6,6 +6,7 @@ import { limits } from '../../core/base/index.ts'
 import {
   EventShape,
   FetchedShape,
+  GroupPolledShape,
   type ProblemCode,
   ProduceBodyShape,
   ProducedLineShape,
@@ -97,6 +98,7 @@ const produceProblems: readonly ProblemCode[] = [
   'unknown-topic',
   'unknown-partition',
   'upload-stalled',
+  'partition-retiring',
   'fenced',
   'gap',
   'unknown-producer',
@@ -197,6 +199,31 @@ const fetchProblems: readonly ProblemCode[] = [
   'invalid',
   'damaged',
   'shutting-down',
+]
+
+const ofPoll: readonly QueryParameter[] = [
+  {
+    name: 'commit',
+    about:
+      'The cursor of an earlier poll: what it is behind is done with. Empty: nothing is. A late repeat changes nothing.',
+    shape: z.string().max(limits.CURSOR_BYTES_MAX),
+  },
+  { name: 'generation', about: 'Refuse unless this is still the generation of the member.', shape: z.int().min(0) },
+  ...ofRecords.filter(({ name }) => ['limit', 'maxBytes', 'wait', 'format'].includes(name)),
+]
+
+const pollProblems: readonly ProblemCode[] = [
+  ...(['malformed', 'unknown-parameter', 'unknown-partition', 'not-acceptable'] as const),
+  ...([
+    'fenced',
+    'not-held',
+    'no-position',
+    'below-log-start',
+    'beyond-end',
+    'foreign-topic',
+    'limit-reached',
+  ] as const),
+  ...(['damaged', 'loading', 'disk-low', 'shutting-down', 'outcome-unknown'] as const),
 ]
 
 export const dataOperations: readonly DataOperation[] = [
@@ -319,5 +346,25 @@ export const dataOperations: readonly DataOperation[] = [
       },
     },
     problems: ['invalid', 'unknown-topic', 'unknown-partition', 'below-log-start', 'beyond-end', 'damaged'],
+  },
+  {
+    id: 'poll',
+    method: 'POST',
+    path: '/v1/groups/{group}/members/{member}/poll',
+    tag: 'groups',
+    summary: 'Alive, commit, and what comes next of what the member holds, in one',
+    description:
+      'Only what `commit` names is committed: asking again without it gives the same records, so a lost answer loses none. ' +
+      'It waits like a fetch, and ends at once when the standing of the member changes. Lines tell the standing in ' +
+      'Naru-Member-State and Naru-Generation.',
+    query: ofPoll,
+    headers: [],
+    answers: {
+      200: {
+        about: 'Records, maybe none, and how the member stands.',
+        content: { 'application/json': GroupPolledShape, 'application/x-ndjson': z.union([RecordShape, Lines]) },
+      },
+    },
+    problems: pollProblems,
   },
 ]

@@ -97,7 +97,7 @@ export function startAt(cursor: string, parameter: string, oneTopic: boolean): F
   return { kind: 'cursor', entries }
 }
 
-function amountsOf(
+export function amountsOf(
   query: Query,
   follow: boolean,
 ): Pick<FetchCall, 'recordsMax' | 'bytesMax' | 'bytesMin' | 'waitMs'> | Problem {
@@ -132,7 +132,7 @@ export function tagsOf(query: Query): ReadonlySet<string> | Problem | null {
 }
 
 /** The first of what the client accepts that there is; anything, where it says nothing. */
-function formOf(query: Query, headers: HeaderBag, follow: boolean): FetchCall['form'] | Problem {
+export function formOf(query: Query, headers: HeaderBag, follow: boolean): FetchCall['form'] | Problem {
   const format = query.oneOf('format', ['value', 'record'], 'value')
   if (format instanceof Problem) return format
   const accepted = acceptedForm(headers['accept'])

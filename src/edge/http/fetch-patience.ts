@@ -12,21 +12,31 @@ export class Patience {
   readonly #bytesMin: number
   readonly #deadlineMs: number
   readonly #call: Call
+  readonly #hasNews: () => boolean
   #onAbort: (() => void) | null = null
 
-  constructor(broker: Broker, session: FetchSession, asked: FetchCall, call: Call) {
+  /** `hasNews`: there is something else to say, which also ends a wait of the session. */
+  constructor(
+    broker: Broker,
+    session: FetchSession,
+    asked: FetchCall,
+    call: Call,
+    hasNews: () => boolean = () => false,
+  ) {
     this.#broker = broker
     this.#session = session
     this.#bytesMin = asked.bytesMin
     this.isOver = asked.waitMs === 0
     this.#deadlineMs = this.isOver ? 0 : broker.monotonicMs() + asked.waitMs
     this.#call = call
+    this.#hasNews = hasNews
   }
 
   /** Until there is enough to be worth a look, or it is over. */
   async wait(): Promise<void> {
     const session = this.#session
     while (!this.isOver && !session.isComplete && session.availableBytes() < this.#bytesMin) {
+      if (this.#hasNews()) return
       this.#watch()
       const wake = await session.wait(this.#deadlineMs)
       this.isOver = wake !== 'advanced' || this.#broker.monotonicMs() >= this.#deadlineMs

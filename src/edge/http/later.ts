@@ -2,10 +2,8 @@
 // such thing.
 
 const LATER: readonly RegExp[] = [
-  /^\/v1\/groups(?:\/|$)/,
   /^\/v1\/(?:tickets|transactions|schedules|reassignments|keys|access|brokers)(?:\/|$)/,
   /^\/v1\/topics\/[^/]+\/(?:queues|scheduled)(?:\/|$)/,
-  /^\/v1\/topics\/[^/]+\/partitions\/[^/]+\/retire$/,
 ]
 
 export function isLater(path: string): boolean {

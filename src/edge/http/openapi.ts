@@ -8,6 +8,9 @@ import type { Operation, QueryParameter } from './table.ts'
 
 type Responses = RouteConfig['responses']
 
+/** Of what is named in a path; the rest are numbers. */
+const NAME_EXAMPLES: Readonly<Record<string, string>> = { topic: 'orders', group: 'billing', member: 'worker-1' }
+
 const DESCRIPTION =
   'A distributed message queue and event log in one executable. Every operation is one curl line. Refusals are RFC 9457 ' +
   'problems with a closed `code`, an `outcome` and the numbers needed to recover.'
@@ -28,6 +31,7 @@ export function openApiText(): string {
     tags: [
       { name: 'topics', description: 'Topics, partitions and their settings' },
       { name: 'records', description: 'Producing and reading' },
+      { name: 'groups', description: 'Consumer groups: each partition to one member, and offsets that are kept' },
       { name: 'operations', description: 'Health, numbers and limits' },
     ],
   })
@@ -98,7 +102,8 @@ function parameters(
 }
 
 function pathShape(name: string): z.ZodType {
-  return name === 'topic' ? z.string().openapi({ example: 'orders' }) : z.int().min(0).openapi({ example: 0 })
+  const example = NAME_EXAMPLES[name]
+  return example === undefined ? z.int().min(0).openapi({ example: 0 }) : z.string().openapi({ example })
 }
 
 function optionals(named: readonly QueryParameter[]): z.ZodObject {

@@ -4,7 +4,7 @@
 import type { z } from '@hono/zod-openapi'
 import type { Broker } from '../../core/broker/index.ts'
 import type { LimitsView, ProblemCode } from '../wire/index.ts'
-import type { HeaderBag } from './call.ts'
+import type { Connection, HeaderBag } from './call.ts'
 import type { Query } from './query.ts'
 
 export type Method = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -25,6 +25,9 @@ export interface ControlCall {
   readonly query: Query
   readonly headers: HeaderBag
   readonly body: Uint8Array
+  /** For what waits: its end, and the patience of its connection. */
+  readonly request: Request
+  readonly connection: Connection | null
 }
 
 export interface QueryParameter {

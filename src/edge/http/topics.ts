@@ -5,6 +5,7 @@ import { isInternalName } from '../../core/base/index.ts'
 import { type TopicRoute } from '../../core/broker/index.ts'
 import type { TopicImage } from '../../core/cluster/index.ts'
 import {
+  PartitionRetire,
   PartitionsAdd,
   PartitionShape,
   partitionView,
@@ -26,6 +27,7 @@ import {
 import { partitionNumber } from './address.ts'
 import { jsonAnswer, problemAnswer } from './answer.ts'
 import { change } from './change.ts'
+import { defined } from './defined.ts'
 import type { ControlCall, ControlPath, Operation } from './table.ts'
 
 const PAGE_DEFAULT = 100
@@ -102,6 +104,17 @@ export const topicOperations: readonly Operation[] = [
     answers: { 200: { about: 'The topic as it is now. Stored records stay where they are.', shape: TopicShape } },
     problems: ['malformed', 'invalid', 'internal-topic', 'unknown-topic'],
     run: addPartitions,
+  },
+  {
+    id: 'retirePartition',
+    method: 'POST',
+    path: '/v1/topics/{topic}/partitions/{partition}/retire',
+    tag: 'topics',
+    summary: 'Take no new records into a partition, and remove it later; groups divide the rest anew',
+    body: { shape: PartitionRetire, isOptional: false },
+    answers: { 200: { about: 'The topic as it is now. Until then the partition can be read.', shape: TopicShape } },
+    problems: ['malformed', 'invalid', 'internal-topic', 'unknown-topic', 'unknown-partition', 'last-partition'],
+    run: retirePartition,
   },
   {
     id: 'trimTopic',
@@ -208,6 +221,14 @@ async function addPartitions(path: ControlPath, { names, body }: ControlCall): P
   return change(path, { kind: 'add-partitions', name: names['topic']!, count: given.count })
 }
 
+async function retirePartition(path: ControlPath, { names, body }: ControlCall): Promise<Response> {
+  const partition = partitionNumber(names['partition']!)
+  if (partition instanceof Problem) return problemAnswer(partition)
+  const given = readShape(PartitionRetire, body)
+  if (given instanceof Problem) return problemAnswer(given)
+  return change(path, { kind: 'retire-partition', name: names['topic']!, partition, afterMs: given.afterMs })
+}
+
 function deleteTopic(path: ControlPath, { names }: ControlCall): Promise<Response> {
   return change(path, { kind: 'delete-topic', name: names['topic']! })
 }
@@ -225,8 +246,8 @@ function getPartition(path: ControlPath, { names }: ControlCall): Response | Pro
   const partition = partitionNumber(names['partition']!)
   if (partition instanceof Problem) return problemAnswer(partition)
   return onTopic(path, names['topic']!, (route) => {
-    const replica = route.replicas[partition]
-    if (replica === undefined) {
+    const replica = route.replica(partition)
+    if (replica === null) {
       const partitionCount = route.replicas.length
       const { name } = route.topic
       return problemAnswer(problemOf({ kind: 'unknown-partition', topic: name, partition, partitionCount }))
@@ -241,10 +262,4 @@ function getPartition(path: ControlPath, { names }: ControlCall): Response | Pro
       'naru-partition-state': view.state,
     })
   })
-}
-
-/** Without the members that were not given. */
-function defined<Given extends object>(given: Given): { [Name in keyof Given]: Exclude<Given[Name], undefined> } {
-  const entries = Object.entries(given).filter(([, value]) => value !== undefined)
-  return Object.fromEntries(entries) as { [Name in keyof Given]: Exclude<Given[Name], undefined> }
 }

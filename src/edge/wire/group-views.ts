@@ -2,7 +2,7 @@
 // no name any more, and what is left of it in a group is not told.
 
 import { limits } from '../../core/base/index.ts'
-import type { DescribedGroup, GroupPlace } from '../../core/broker/index.ts'
+import type { DescribedGroup, GroupPlace, Standing } from '../../core/broker/index.ts'
 import type { ClusterImage } from '../../core/cluster/index.ts'
 import type { Assignment, Membership, MemberView, PlanRequest } from '../../core/group/index.ts'
 import { writeCursor } from './cursor.ts'
@@ -13,6 +13,11 @@ import type {
   GroupShownView,
   PlanRequestView,
 } from './groups.ts'
+
+/** How a member stands, as against why it does not. */
+export function isMembership(standing: Standing): standing is Membership {
+  return 'settings' in standing
+}
 
 export function assignmentView(assignment: Assignment, image: ClusterImage): AssignmentView {
   return assignment.flatMap(({ topicId, partitions }) => {

@@ -130,7 +130,7 @@ export const GroupReset = z
   .strictObject({
     to: z
       .union([z.string(), Offset])
-      .describe('earliest, latest, @time, or an offset, which needs `topic` and `partition`.'),
+      .describe('earliest, latest, -N (the last N of each), @time, or an offset, which needs `topic` and `partition`.'),
     topic: z.string().optional().describe('Only this topic; without it, all that the group reads or has read.'),
     partition: Partition.optional().describe('Only this partition of `topic`.'),
     dryRun: z.boolean().optional().describe('Tell what would be, and change nothing.'),

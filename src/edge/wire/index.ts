@@ -1,6 +1,7 @@
 export { ByteWriter } from './byte-writer.ts'
 export { type CursorPlace, readCursor, writeCursor } from './cursor.ts'
 export { durationMs, notADuration, notASize, sizeBytes } from './duration-size.ts'
+export { commitsOf } from './group-commits.ts'
 export { problemOfGroup, problemOfMember } from './group-refusal.ts'
 export {
   type AssignmentView,
@@ -12,6 +13,7 @@ export {
   GroupListShape,
   type GroupListView,
   GroupMembershipShape,
+  GroupName,
   GroupOffsetsPut,
   GroupOffsetsShape,
   GroupPlan,
@@ -23,7 +25,7 @@ export {
   GroupShape,
   type GroupShownView,
 } from './groups.ts'
-export { assignmentView, groupView, membershipView, offsetsView, standingText } from './group-views.ts'
+export { assignmentView, groupView, isMembership, membershipView, offsetsView, standingText } from './group-views.ts'
 export { keptMembers, partialProblem } from './kept.ts'
 export { nearestName } from './nearest-name.ts'
 export { readStart, readUntil } from './position.ts'
@@ -63,6 +65,7 @@ export { requestKeyOf } from './request-key.ts'
 export { cursorOf } from './session-cursor.ts'
 export { readShape } from './shape.ts'
 export {
+  PartitionRetire,
   PartitionsAdd,
   PartitionShape,
   partitionView,

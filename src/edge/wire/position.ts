@@ -18,25 +18,33 @@ const RFC_3339 = /^(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d(?:\.\d{1,9})?)([Zz]|[+ 
 /** In milliseconds this is March 1973; in seconds it is the year 5138. */
 const SECONDS_BELOW = 100_000_000_000
 
-export function readStart(text: string, nowMs: number, onePartition: boolean): FetchStart | Problem {
+/** Anything but a cursor. */
+export type Place = Exclude<FetchStart, { kind: 'cursor' }>
+
+export function readStart(
+  text: string,
+  nowMs: number,
+  onePartition: boolean,
+  parameter: 'from' | 'to' = 'from',
+): Place | Problem {
   if (text === 'earliest' || text === 'latest') return { kind: text }
   if (text.startsWith('@')) {
-    const ms = readTime(text.slice(1), nowMs, 'from')
+    const ms = readTime(text.slice(1), nowMs, parameter)
     return ms instanceof Problem ? ms : { kind: 'time', ms }
   }
   if (text.startsWith('-') && INTEGER.test(text.slice(1))) {
     const count = Number(text.slice(1))
-    return Number.isSafeInteger(count) ? { kind: 'last', count } : malformed('from')
+    return Number.isSafeInteger(count) ? { kind: 'last', count } : malformed(parameter)
   }
   if (INTEGER.test(text) && Number.isSafeInteger(Number(text))) {
     if (onePartition) return { kind: 'offset', offset: Number(text) }
     return new Problem(
       'invalid',
       'A bare offset is of one partition: use …/partitions/{p}/records?from=N, or cursor=0.N_1.M',
-      { parameter: 'from' },
+      { parameter },
     )
   }
-  return malformed('from')
+  return malformed(parameter)
 }
 
 export function readUntil(text: string, nowMs: number): FetchUntil | Problem {
@@ -83,9 +91,9 @@ function invalid(parameter: string, message: string): Problem {
   return new Problem('invalid', `${parameter}: ${message}`, { parameter })
 }
 
-function malformed(parameter: 'from' | 'until'): Problem {
+function malformed(parameter: 'from' | 'to' | 'until'): Problem {
   const forms =
-    parameter === 'from'
+    parameter !== 'until'
       ? 'earliest, latest, an offset, -N or @<time>'
       : `latest, @<time> or a cursor of at most ${limits.CURSOR_BYTES_MAX} bytes`
   return new Problem('malformed', `${parameter} takes ${forms}`, { parameter })

@@ -28,6 +28,10 @@ export const TopicTrim = z
   .strictObject({ partition: z.int().min(0), beforeOffset: OffsetShape })
   .openapi('TopicTrim', { description: 'Records of the partition below `beforeOffset` go; whole segments are freed.' })
 
+export const PartitionRetire = z
+  .strictObject({ afterMs: z.int().min(0).max(Number.MAX_SAFE_INTEGER).describe('So long it can still be read.') })
+  .openapi('PartitionRetire')
+
 // --- as documented: the same bodies with every setting spelled out -------------------------------------------------------
 
 const TopicConfigShape = z
@@ -118,7 +122,7 @@ export type TrimmedView = z.output<typeof TrimmedShape>
 
 export function partitionView(route: TopicRoute, replica: Replica): PartitionView {
   const { live, partition } = replica
-  const { state, leader, isr } = route.topic.partitions[partition]!
+  const { state, leader, isr } = route.topic.partitions.find((known) => known.partition === partition)!
   return {
     topic: route.topic.name,
     partition,
