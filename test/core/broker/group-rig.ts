@@ -1,6 +1,6 @@
 // Members of groups on a broker of the rig, in short words.
 
-import { type GroupsRefusal, MemberPoll, type Standing } from '../../../src/core/broker/index.ts'
+import { type DescribedGroup, type GroupsRefusal, MemberPoll, type Standing } from '../../../src/core/broker/index.ts'
 import type { Join, Membership, OffsetCommit } from '../../../src/core/group/index.ts'
 import { BrokerRig, type Read, readOn } from './broker-rig.ts'
 
@@ -46,6 +46,36 @@ export class GroupRig extends BrokerRig {
     return this.run(this.broker.groups.commit({ group, member, generation, offsets })).kind
   }
 
+  /** As it is now. */
+  standing(group: string, member: string): Membership {
+    const ask = { group, member, generation: null, owned: null }
+    return membershipOf(this.run(this.broker.groups.heartbeat(ask, null)))
+  }
+
+  described(group: string): DescribedGroup {
+    const described = this.run(this.broker.groups.describe(group))
+    if (!('places' in described)) throw new Error(described.kind)
+    return described
+  }
+
+  membersOf(group: string): string[] {
+    return [...this.described(group).group.members.keys()]
+  }
+
+  /** 'orders/0 5 lag 2 of m': where the group stands in each partition. */
+  places(group: string): string[] {
+    return this.described(group).places.map(({ topic, partition, nextOffset, lag, member }) => {
+      const holder = member === null ? '' : ` of ${member}`
+      return `${topic}/${partition} ${nextOffset ?? '-'} lag ${lag ?? '-'}${holder}`
+    })
+  }
+
+  groupNames(): string[] {
+    const groups = this.run(this.broker.groups.list())
+    if ('kind' in groups) throw new Error(groups.kind)
+    return groups.map(({ group }) => group)
+  }
+
   topicId(topic: string): OffsetCommit['topicId'] {
     return this.broker.image.topicNamed(topic)!.id
   }
@@ -79,5 +109,5 @@ export function heldIn(rig: BrokerRig, { member }: Membership): string {
   const topics = member.assignment.map(({ topicId, partitions }) => {
     return `${rig.broker.image.topicById(topicId)?.name} ${partitions.join()}`
   })
-  return topics.join(' · ')
+  return topics.toSorted().join(' · ')
 }
