@@ -59,7 +59,9 @@ export function decideLeave(group: Group, command: Leave, now: number, context: 
     draft.divide()
   }
   draft.reconcile()
-  return { records: draft.records(), reply: { kind: 'left' }, timers: draftTimers(draft) }
+  // A place is kept for the session, from now on.
+  const session = member.static === null ? [] : signOfLife(member, 0, false)
+  return { records: draft.records(), reply: { kind: 'left' }, timers: [...session, ...draftTimers(draft)] }
 }
 
 type Expiry = Extract<GroupCommand, { kind: 'session-expired' | 'poll-expired' | 'rebalance-expired' }>

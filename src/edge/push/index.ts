@@ -1,1 +1,2 @@
+export { socketSettings } from './socket-settings.ts'
 export { Push, type PushOptions } from './push.ts'

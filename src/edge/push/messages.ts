@@ -2,6 +2,7 @@
 // [A-Za-z0-9._-], so that they need no escaping.
 
 import type { Problem } from '../wire/index.ts'
+import type { AssignedPlace, MemberPlace } from './member-holds.ts'
 import type { Reset } from './unit-reader.ts'
 
 const encoder = new TextEncoder()
@@ -12,6 +13,19 @@ export function welcomeMessage(broker: number, frameBytesMax: number, heartbeatM
 
 export function subscribedMessage(id: string, cursor: string): string {
   return `{"op":"subscribed","id":${JSON.stringify(id)},"cursor":"${cursor}"}`
+}
+
+/** A member has no place of its own: the group knows it. */
+export function joinedMessage(id: string, generation: number): string {
+  return `{"op":"subscribed","id":${JSON.stringify(id)},"generation":${generation}}`
+}
+
+export function assignedMessage(sub: string, partitions: readonly AssignedPlace[], generation: number): string {
+  return JSON.stringify({ op: 'assigned', sub, partitions, generation })
+}
+
+export function revokedMessage(sub: string, partitions: readonly MemberPlace[], generation: number): string {
+  return JSON.stringify({ op: 'revoked', sub, partitions, generation })
 }
 
 export function positionMessage(sub: string, cursor: string): string {

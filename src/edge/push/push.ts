@@ -8,10 +8,12 @@ import { cursorOf, Problem, problemOf, RecordsWriter } from '../wire/index.ts'
 import { EventStream } from './event-stream.ts'
 import { Feeds } from './feeds.ts'
 import { Flushes } from './flushes.ts'
+import { Members } from './members.ts'
 import { openPush, type PushRequest, subscriptionOn } from './opening.ts'
 import { Pulse } from './pulse.ts'
 import { SlowReaders } from './slow-readers.ts'
 import { PushSocket } from './socket.ts'
+import { socketSettings } from './socket-settings.ts'
 import { Drafts } from './unit-reader.ts'
 import { subprotocolOf } from './upgrade.ts'
 import type { PushWorld } from './world.ts'
@@ -50,8 +52,6 @@ const EVENT_STREAM_HEADERS = {
 }
 /** Around the records of a frame: names, and a cursor at its longest. */
 const FRAME_MARGIN_BYTES = limits.CURSOR_BYTES_MAX + 1024
-/** Buffered by Bun for one socket: more than a unit and its answers, and the end of the socket. */
-const BUFFER_BYTES_MAX = 4 * limits.SOCKET_FRAME_BYTES_MAX
 
 export class Push {
   readonly #options: PushOptions
@@ -80,6 +80,8 @@ export class Push {
       slowMs,
       monotonicMs: () => clock.monotonic(),
       turn,
+      sleep: (ms) => new Promise((resolve) => void clock.wakeAt(clock.monotonic() + ms, resolve)),
+      members: new Members(),
       onFailure: (error) => failed(options.events, error),
     }
     this.websocket = this.#handler(options.idleS)
@@ -138,12 +140,7 @@ export class Push {
 
   #handler(idleS: number): Bun.WebSocketHandler<SocketData> {
     return {
-      maxPayloadLength: limits.SOCKET_FRAME_BYTES_MAX,
-      backpressureLimit: BUFFER_BYTES_MAX,
-      closeOnBackpressureLimit: true,
-      idleTimeout: idleS,
-      sendPings: true,
-      perMessageDeflate: false,
+      ...socketSettings(idleS),
       open: (raw) => {
         raw.data.socket = new PushSocket(this.#world, raw)
         this.#sockets.add(raw.data.socket)

@@ -7,6 +7,7 @@
 
 import { limits } from '../../core/base/index.ts'
 import type { FetchStart } from '../../core/broker/index.ts'
+import type { Join } from '../../core/group/index.ts'
 import {
   type ClientOp,
   cursorOf,
@@ -19,12 +20,18 @@ import {
   type SubscribeOp,
 } from '../wire/index.ts'
 import { Credit } from './credit.ts'
+import { Member, type MemberOutlet } from './member.ts'
+import { joinOf } from './member-join.ts'
+import type { AssignedPlace, MemberPlace } from './member-holds.ts'
 import {
   answerMessage,
+  assignedMessage,
   drainMessage,
   errorMessage,
+  joinedMessage,
   positionMessage,
   resetMessage,
+  revokedMessage,
   subscribedMessage,
   welcomeMessage,
 } from './messages.ts'
@@ -32,12 +39,12 @@ import { openPush, type PushRequest, subscriptionOn } from './opening.ts'
 import { Outbox, type RawSocket } from './outbox.ts'
 import type { SlowReader } from './slow-readers.ts'
 import { produceOver } from './socket-produce.ts'
-import type { Outlet, Subscription } from './subscription.ts'
+import type { Pushing } from './subscription.ts'
 import type { Reset } from './unit-reader.ts'
 import type { Unit } from './unit.ts'
 import type { PushWorld } from './world.ts'
 
-const CloseCode = { badFrame: 4400, restart: 1012, slow: 1013 } as const
+const CloseCode = { badFrame: 4400, fenced: 4409, restart: 1012, slow: 1013 } as const
 
 /** Buffered by a socket that counts as drained. */
 const DRAINED_BYTES = 64 * 1024
@@ -45,11 +52,11 @@ const DRAINED_BYTES = 64 * 1024
 const UNREAD_BYTES_MAX = 1024 * 1024
 const EARLIEST: FetchStart = { kind: 'earliest' }
 
-export class PushSocket implements Outlet, SlowReader {
+export class PushSocket implements MemberOutlet, SlowReader {
   readonly #world: PushWorld
   readonly #raw: RawSocket
   readonly #outbox: Outbox
-  readonly #subscriptions = new Map<string, Subscription>()
+  readonly #subscriptions = new Map<string, Pushing>()
   /** Resolves when the latest operation that could not be done at once is. */
   #ahead: Promise<void> | null = null
   /** Of what it said, not answered yet. */
@@ -111,7 +118,7 @@ export class PushSocket implements Outlet, SlowReader {
     this.#isClosed = true
     this.#outbox.clear()
     this.#world.slow.delete(this)
-    for (const subscription of this.#subscriptions.values()) this.#drop(subscription)
+    for (const subscription of this.#subscriptions.values()) void this.#drop(subscription)
     this.#subscriptions.clear()
   }
 
@@ -146,32 +153,46 @@ export class PushSocket implements Outlet, SlowReader {
     return !this.#outbox.isStalled && !this.#isClosed && !this.#isDraining
   }
 
-  sendUnit(subscription: Subscription, unit: Unit): number {
-    const frame = unit.frame(subscription.name)
+  sendUnit({ name }: Pushing, unit: Unit): number {
+    const frame = unit.frame(name)
     const bytes = unit.bytesOf(frame)
     if (bytes > limits.SOCKET_FRAME_BYTES_MAX) {
-      this.#send(errorMessage({ sub: subscription.name }, tooLargeForFrame(unit, bytes)))
+      this.#send(errorMessage({ sub: name }, tooLargeForFrame(unit, bytes)))
       return -1
     }
     this.#send(frame)
     return bytes
   }
 
-  sendPosition(subscription: Subscription, cursor: string): void {
-    this.#send(positionMessage(subscription.name, cursor))
+  sendPosition({ name }: Pushing, cursor: string): void {
+    this.#send(positionMessage(name, cursor))
   }
 
-  sendReset(subscription: Subscription, reset: Reset): void {
-    this.#send(resetMessage(subscription.name, reset))
+  sendReset({ name }: Pushing, reset: Reset): void {
+    this.#send(resetMessage(name, reset))
   }
 
-  sendEnd(subscription: Subscription, problem: Problem): void {
+  sendAssigned({ name }: Pushing, places: readonly AssignedPlace[], generation: number): void {
+    this.#send(assignedMessage(name, places, generation))
+  }
+
+  sendRevoked({ name }: Pushing, places: readonly MemberPlace[], generation: number): void {
+    this.#send(revokedMessage(name, places, generation))
+  }
+
+  sendEnd(subscription: Pushing, problem: Problem): void {
     this.#send(errorMessage({ sub: subscription.name }, problem))
     this.#subscriptions.delete(subscription.name)
-    this.#drop(subscription)
+    void this.#drop(subscription)
   }
 
-  failed(subscription: Subscription, error: unknown): void {
+  fenced(member: Member, problem: Problem): void {
+    this.#world.members.delete(member)
+    this.#send(errorMessage({ sub: member.name }, problem))
+    this.#close(CloseCode.fenced, 'no member of the group any more')
+  }
+
+  failed(subscription: Pushing, error: unknown): void {
     this.#world.onFailure(error)
     this.sendEnd(subscription, new Problem('internal', 'See the log of the broker'))
   }
@@ -192,6 +213,10 @@ export class PushSocket implements Outlet, SlowReader {
         return this.#subscribe(op)
       case 'credit':
         return this.#grant(op)
+      case 'commit':
+        return this.#commit(op)
+      case 'release':
+        return this.#release(op)
       case 'unsubscribe':
         return this.#unsubscribe(op)
       case 'produce': {
@@ -210,21 +235,44 @@ export class PushSocket implements Outlet, SlowReader {
   }
 
   async #subscribe(op: SubscribeOp): Promise<void> {
-    const { id } = op
+    const { id, group, member } = op
+    if (group !== undefined && member !== undefined) return this.#join(op, joinOf(op, group, member))
     const asked = this.#request(op)
     const opened = asked instanceof Problem ? asked : await openPush(this.#world.broker, asked)
     if (this.#isClosed) return
     if (opened instanceof Problem) return this.#send(errorMessage({ id }, opened))
-    const credit = op.credit === undefined ? null : new Credit(op.credit.records, op.credit.bytes)
+    const credit = creditOf(op)
     const subscription = subscriptionOn(this.#world, this, { name: id, credit }, asked as PushRequest, opened)
-    this.#subscriptions.set(id, subscription)
-    this.#world.pulse.add(subscription)
+    this.#add(subscription)
     this.#send(subscribedMessage(id, cursorOf(opened.session)))
     for (const reset of opened.resets) this.sendReset(subscription, reset)
     subscription.resume()
   }
 
-  #request(op: SubscribeOp): PushRequest | Problem {
+  async #join(op: SubscribeOp, join: Omit<Join, 'kind'>): Promise<void> {
+    const fault = this.#subscribeFault(op)
+    if (fault !== null) return this.#send(errorMessage({ id: op.id }, fault))
+    const { members } = this.#world
+    const member = new Member(op.id, join, creditOf(op), this, this.#world)
+    const earlier = members.add(member)
+    const generation = await member.join()
+    if (generation instanceof Problem) {
+      members.giveBack(member, earlier)
+      return this.#send(errorMessage({ id: op.id }, generation))
+    }
+    if (this.#isClosed) return this.#drop(member)
+    earlier?.replaced()
+    this.#add(member)
+    this.#send(joinedMessage(op.id, generation))
+    member.start()
+  }
+
+  #add(subscription: Pushing): void {
+    this.#subscriptions.set(subscription.name, subscription)
+    this.#world.pulse.add(subscription)
+  }
+
+  #subscribeFault(op: SubscribeOp): Problem | null {
     if (this.#subscriptions.has(op.id)) return Problem.at('/id', 'a subscription of this id is open')
     if (this.#subscriptions.size >= limits.SOCKET_SUBSCRIPTIONS_MAX) {
       const subscriptionsMax = limits.SOCKET_SUBSCRIPTIONS_MAX
@@ -233,6 +281,12 @@ export class PushSocket implements Outlet, SlowReader {
       })
     }
     if (new Set(op.topics).size < op.topics.length) return Problem.at('/topics', 'a topic is named twice')
+    return null
+  }
+
+  #request(op: SubscribeOp): PushRequest | Problem {
+    const fault = this.#subscribeFault(op)
+    if (fault !== null) return fault
     const { topics, partition = null } = op
     if (partition !== null && topics.length > 1) return Problem.at('/partition', 'a partition is of one topic')
     const start = startOf(op, this.#world.broker.nowMs())
@@ -249,17 +303,42 @@ export class PushSocket implements Outlet, SlowReader {
     this.#send(errorMessage(place, Problem.at('/records', message)))
   }
 
-  #unsubscribe(op: Extract<ClientOp, { op: 'unsubscribe' }>): void {
-    const subscription = this.#subscriptions.get(op.sub)
-    if (subscription === undefined) return this.#send(errorMessage(op, noSuchSubscription(op.sub)))
-    this.#subscriptions.delete(op.sub)
-    this.#drop(subscription)
+  /** Others do not wait for it: what follows is decided after it. */
+  #commit(op: Extract<ClientOp, { op: 'commit' }>): void {
+    const member = this.#subscriptions.get(op.sub)
+    if (!(member instanceof Member)) return this.#send(errorMessage(op, noSuchMember(op.sub)))
+    this.#begin(0)
+    const answer = (problem: Problem | null): void => {
+      this.#send(problem === null ? answerMessage('ok', op.id) : errorMessage(op, problem))
+      this.#end(0)
+    }
+    member.commit(op).then(answer, (error: unknown) => {
+      this.#world.onFailure(error)
+      answer(new Problem('internal', 'See the log of the broker', {}, 'unknown'))
+    })
+  }
+
+  async #release(op: Extract<ClientOp, { op: 'release' }>): Promise<void> {
+    const member = this.#subscriptions.get(op.sub)
+    if (!(member instanceof Member)) return this.#send(errorMessage(op, noSuchMember(op.sub)))
+    await member.release()
     this.#send(answerMessage('ok', op.id))
   }
 
-  #drop(subscription: Subscription): void {
+  async #unsubscribe(op: Extract<ClientOp, { op: 'unsubscribe' }>): Promise<void> {
+    const subscription = this.#subscriptions.get(op.sub)
+    if (subscription === undefined) return this.#send(errorMessage(op, noSuchSubscription(op.sub)))
+    this.#subscriptions.delete(op.sub)
+    await this.#drop(subscription)
+    this.#send(answerMessage('ok', op.id))
+  }
+
+  async #drop(subscription: Pushing): Promise<void> {
     this.#world.pulse.delete(subscription)
     subscription.close()
+    // Over a restart of the broker its place is kept.
+    if (!(subscription instanceof Member) || !this.#world.members.delete(subscription) || this.#isDraining) return
+    await subscription.leave().catch((error: unknown) => this.#world.onFailure(error))
   }
 
   // --- bounds ----------------------------------------------------------------------------------------------------------
@@ -321,6 +400,10 @@ export class PushSocket implements Outlet, SlowReader {
   }
 }
 
+function creditOf({ credit }: SubscribeOp): Credit | null {
+  return credit === undefined ? null : new Credit(credit.records, credit.bytes)
+}
+
 function startOf({ topics, partition, cursor, from }: SubscribeOp, nowMs: number): FetchStart | Problem {
   if (cursor === undefined) return from === undefined ? EARLIEST : readStart(from, nowMs, partition !== undefined)
   if (from !== undefined) return Problem.at('/from', 'cursor and from both say where to start')
@@ -330,6 +413,10 @@ function startOf({ topics, partition, cursor, from }: SubscribeOp, nowMs: number
     return Problem.at('/cursor', 'a cursor by hand is of one topic')
   }
   return { kind: 'cursor', entries }
+}
+
+function noSuchMember(sub: string): Problem {
+  return Problem.at('/sub', `there is no subscription ${JSON.stringify(sub)} of a group on this socket`)
 }
 
 function noSuchSubscription(sub: string): Problem {

@@ -12,21 +12,33 @@ import type { PushWorld } from './world.ts'
 /** Read and sent, of a long log, before others have their turn: about two milliseconds. */
 const TURN_BYTES = 1024 * 1024
 
+/** What of a subscription its connection knows, be it a reader's own or a member's. */
+export interface Pushing {
+  readonly name: string
+  /** More may be sent than when it was last tried. */
+  resume(): void
+  /** False: not of a kind that is granted, or too much; nothing is changed. */
+  grant(records: number, bytes: number): boolean
+  /** Called every so often: the client is told where it stands, and that all are there. */
+  beat(): void
+  close(): void
+}
+
 /** Where pushes go. */
 export interface Outlet {
   /** Whether it takes a unit now; when it does again it calls `resume` of its subscriptions. Small messages always go. */
   readonly isWritable: boolean
   /** Bytes of the frame; -1: it does not fit one, which the client has been told. */
-  sendUnit(subscription: Subscription, unit: Unit): number
-  sendPosition(subscription: Subscription, cursor: string): void
-  sendReset(subscription: Subscription, reset: Reset): void
+  sendUnit(to: Pushing, unit: Unit): number
+  sendPosition(to: Pushing, cursor: string): void
+  sendReset(to: Pushing, reset: Reset): void
   /** The last word: the subscription is over. */
-  sendEnd(subscription: Subscription, problem: Problem): void
+  sendEnd(to: Pushing, problem: Problem): void
   /** Something failed that should not: also the last word. */
-  failed(subscription: Subscription, error: unknown): void
+  failed(to: Pushing, error: unknown): void
 }
 
-export class Subscription implements FeedMember {
+export class Subscription implements Pushing, FeedMember {
   readonly name: string
   readonly #credit: Credit | null
   readonly #outlet: Outlet
@@ -53,19 +65,16 @@ export class Subscription implements FeedMember {
     world.drafts.units.join(this.#key)
   }
 
-  /** More credit, or room in the connection, may let it go on. */
   resume(): void {
     if (this.#reader !== null && !this.#isRunning && this.#mayTake) void this.#run()
   }
 
-  /** False: not of a kind that is granted, or too much; nothing is changed. */
   grant(records: number, bytes: number): boolean {
     if (this.#credit === null || !this.#credit.grant(records, bytes)) return false
     this.resume()
     return true
   }
 
-  /** Called every so often: the client is told where it stands, and that all are there. */
   beat(): void {
     if (this.#state === 'closed' || !this.#outlet.isWritable) return
     const cursor = this.#restingCursor

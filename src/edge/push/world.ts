@@ -3,6 +3,7 @@
 import type { Broker } from '../../core/broker/index.ts'
 import type { Feeds } from './feeds.ts'
 import type { Flushes } from './flushes.ts'
+import type { Members } from './members.ts'
 import type { Pulse } from './pulse.ts'
 import type { SlowReaders } from './slow-readers.ts'
 import type { Drafts } from './unit-reader.ts'
@@ -21,5 +22,8 @@ export interface PushWorld {
   readonly monotonicMs: () => number
   /** Resolves in the next turn of the event loop. */
   readonly turn: () => Promise<void>
+  readonly sleep: (ms: number) => Promise<void>
+  /** The sockets that are members of groups. */
+  readonly members: Members
   readonly onFailure: (error: unknown) => void
 }

@@ -10,6 +10,9 @@ const Offset = z.int().min(0)
 const Cursor = z.string().describe('Where to go on.')
 const Sub = z.string().describe('The `id` of the subscribe that made the subscription.')
 const Milliseconds = z.int().min(0)
+const Generation = z.int().min(0)
+
+const place = { topic: TopicName, partition: z.int().min(0) }
 
 const records = {
   topic: TopicName,
@@ -39,9 +42,30 @@ export const ServerMessageShape = z
       frameBytesMax: z.int().describe('Of a frame, either way.'),
       heartbeatMs: Milliseconds.describe('A subscription that is open says something at least this often.'),
     }),
-    z.strictObject({ op: z.literal('subscribed'), id: z.string(), cursor: Cursor }),
+    z.strictObject({
+      op: z.literal('subscribed'),
+      id: z.string(),
+      cursor: Cursor.optional().describe('Where it begins. A member is told that by `assigned`.'),
+      generation: Generation.optional().describe('Of a member.'),
+    }),
     z.strictObject({ op: z.literal('records'), sub: Sub, ...records }),
     z.strictObject({ op: z.literal('position'), sub: Sub, cursor: Cursor }),
+    z
+      .strictObject({
+        op: z.literal('assigned'),
+        sub: Sub,
+        partitions: z.array(z.strictObject({ ...place, nextOffset: Offset.describe('Where it is read from.') })).min(1),
+        generation: Generation,
+      })
+      .describe('Partitions this member reads from now on, beside those it has.'),
+    z
+      .strictObject({
+        op: z.literal('revoked'),
+        sub: Sub,
+        partitions: z.array(z.strictObject(place)).min(1),
+        generation: Generation,
+      })
+      .describe('Nothing more comes of these. Commit what is done, and `release`: others wait for them.'),
     z.strictObject({
       op: z.literal('produced'),
       id: z.string(),

@@ -9,6 +9,7 @@ import { jsonWords, skipJsonName, skipJsonSpace, skipJsonString, skipJsonValue }
 import { jsonStringOf } from './json-text.ts'
 import { nearestName } from './nearest-name.ts'
 import { Problem } from './problem.ts'
+import { commitFault, commitFields, memberFields, subscribeFault } from './push-group-ops.ts'
 import { RecordInShape } from './records.ts'
 import { heldAgainst } from './shape.ts'
 
@@ -39,8 +40,7 @@ const SubscribeOp = z.strictObject({
     .strictObject({ records: Amount, bytes: Amount })
     .optional()
     .describe('While both are above 0 a frame comes. Left out: the broker renews it as the socket drains.'),
-  group: z.string().optional().describe('Not yet.'),
-  member: z.string().optional().describe('Not yet.'),
+  ...memberFields,
 })
 const CreditOp = z.strictObject({
   op: z.literal('credit'),
@@ -60,21 +60,22 @@ const produceMembers = {
 const ProduceOp = z.strictObject({ ...produceMembers, records: z.array(RecordInShape) })
 /** As it is read: the records stand apart. */
 const ProduceHead = z.strictObject({ ...produceMembers, records: z.unknown().optional() })
-const CommitOp = z
-  .strictObject({ op: z.literal('commit'), id: Id, sub: Id, cursor: z.string() })
-  .describe('Not yet: with groups.')
+const CommitOp = z.strictObject({ op: z.literal('commit'), id: Id, sub: Id, ...commitFields })
+const ReleaseOp = z
+  .strictObject({ op: z.literal('release'), id: Id, sub: Id })
+  .describe('What was revoked is worked on no more. Said by itself where all that was sent of it is committed.')
 const UnsubscribeOp = z.strictObject({ op: z.literal('unsubscribe'), id: Id, sub: Id })
 const PingOp = z.strictObject({ op: z.literal('ping'), id: Id })
 
 export const ClientOpShape = z
-  .discriminatedUnion('op', [HelloOp, SubscribeOp, CreditOp, ProduceOp, CommitOp, UnsubscribeOp, PingOp])
+  .discriminatedUnion('op', [HelloOp, SubscribeOp, CreditOp, ProduceOp, CommitOp, ReleaseOp, UnsubscribeOp, PingOp])
   .openapi('ClientOp')
 
 export type SubscribeOp = z.output<typeof SubscribeOp>
 /** `records` are the bytes of a JSON array. */
 export type ProduceOp = Omit<z.output<typeof ProduceHead>, 'records'> & { records: Uint8Array }
 export type ClientOp =
-  | Exclude<z.output<typeof ClientOpShape>, { op: 'produce' | 'commit' | 'hello' }>
+  | Exclude<z.output<typeof ClientOpShape>, { op: 'produce' | 'hello' }>
   | { op: 'hello'; id?: string | undefined }
   | ProduceOp
 
@@ -92,6 +93,7 @@ const shapes = {
   credit: CreditOp,
   produce: ProduceHead,
   commit: CommitOp,
+  release: ReleaseOp,
   unsubscribe: UnsubscribeOp,
   ping: PingOp,
 }
@@ -137,10 +139,9 @@ function checkedOp(value: Record<string, unknown>, apart: PartedFrame | null): C
       if (checked.token === undefined) return checked
       return Problem.ofErrors([{ pointer: '/token', message: 'tokens are not supported yet' }], 'unsupported')
     case 'commit':
-      return Problem.ofErrors([{ pointer: '/op', message: 'groups are not supported yet' }], 'unsupported')
+      return commitFault(checked) ?? checked
     case 'subscribe':
-      if (checked.group === undefined && checked.member === undefined) return checked
-      return Problem.ofErrors([{ pointer: '/group', message: 'groups are not supported yet' }], 'unsupported')
+      return subscribeFault(checked) ?? checked
     case 'produce':
       return producing(checked, apart)
     default:

@@ -3,13 +3,28 @@
 import { expect, test } from 'bun:test'
 import { PushRig } from './push-rig.ts'
 
+const joining = { op: 'subscribe', id: 'x', topics: ['t'], group: 'g', member: 'm' }
+
+function at(pointer: string): object {
+  return { id: 'x', problem: { code: 'invalid', errors: [{ pointer }] } }
+}
+
 const wrong: readonly [what: string, message: object, answer: object][] = [
   ['no op', { id: 'x' }, { id: 'x', problem: { code: 'invalid', errors: [{ pointer: '/op' }] } }],
   ['an op that is not there', { op: 'shout', id: 'x' }, { id: 'x', problem: { code: 'invalid' } }],
   ['a misspelt op', { op: 'subscibe', id: 'x' }, { problem: { detail: '/op: unknown op: did you mean subscribe?' } }],
   ['an op of later', { op: 'ack', id: 'x' }, { id: 'x', problem: { code: 'unsupported' } }],
-  ['groups', { op: 'subscribe', id: 'x', topics: ['t'], group: 'g' }, { problem: { code: 'unsupported' } }],
-  ['a commit', { op: 'commit', id: 'x', sub: 's', cursor: '0.1' }, { id: 'x', problem: { code: 'unsupported' } }],
+  ['a group and no member', { op: 'subscribe', id: 'x', topics: ['t'], group: 'g' }, at('/member')],
+  ['a member and no group', { op: 'subscribe', id: 'x', topics: ['t'], member: 'm' }, at('/member')],
+  ['a static place and no group', { op: 'subscribe', id: 'x', topics: ['t'], static: 'm' }, at('/static')],
+  ['a member from a cursor', { ...joining, cursor: '0.1' }, at('/cursor')],
+  ['a member of one partition', { ...joining, partition: 0 }, at('/partition')],
+  ['a member from the last ten', { ...joining, from: '-10' }, at('/from')],
+  ['a group without a name', { ...joining, group: 'a/b' }, { id: 'x', problem: { code: 'invalid', name: 'a/b' } }],
+  ['a session that is too short', { ...joining, sessionMs: 1 }, at('/sessionMs')],
+  ['a commit of no group', { op: 'commit', id: 'x', sub: 's', cursor: '0.1' }, at('/sub')],
+  ['a commit of nothing', { op: 'commit', id: 'x', sub: 's' }, at('/cursor')],
+  ['letting go in no group', { op: 'release', id: 'x', sub: 's' }, at('/sub')],
   ['a token in hello', { op: 'hello', token: 'secret' }, { problem: { code: 'unsupported' } }],
   ['a token elsewhere', { op: 'ping', id: 'x', token: 'secret' }, { id: 'x', problem: { code: 'invalid' } }],
   ['no id', { op: 'ping' }, { problem: { code: 'invalid', errors: [{ pointer: '/id' }] } }],
