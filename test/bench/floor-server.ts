@@ -53,8 +53,12 @@ app.get('/constant/:bytes', (c) => {
 
 /** A frame for every socket, as often as it is asked for; a socket alone is poured full instead. */
 let pushed = ''
+/** The same as bytes, in more memory than a processor has at hand. */
+let copies: readonly Uint8Array[] = []
 app.put('/pushed', async (c) => {
   pushed = await c.req.text()
+  const bytes = new TextEncoder().encode(pushed)
+  copies = Array.from({ length: Math.ceil(COPIES_BYTES / bytes.length) }, () => bytes.slice())
   return c.body(null, 204)
 })
 app.post('/publish', async (c) => {
@@ -63,16 +67,24 @@ app.post('/publish', async (c) => {
   return c.json(ok)
 })
 
-const server = Bun.serve({
+const COPIES_BYTES = 64 << 20
+const decoder = new TextDecoder()
+let nextCopy = 0
+
+const server = Bun.serve<SocketData>({
   hostname: '127.0.0.1',
   port: 0,
-  fetch: (request, self) => (request.url.endsWith('/ws') && self.upgrade(request) ? undefined : app.fetch(request)),
+  fetch: (request, self) =>
+    request.url.endsWith('/ws') && self.upgrade(request, { data: { frame: () => '' } })
+      ? undefined
+      : app.fetch(request),
   maxRequestBodySize: 64 << 20,
   websocket: {
     backpressureLimit: 64 << 20,
     message(socket, message) {
-      const { op } = JSON.parse(String(message)) as { op: 'subscribe' | 'pour' }
+      const { op } = JSON.parse(String(message)) as { op: 'subscribe' | 'pour' | 'pour-made' }
       socket.sendText('subscribed')
+      socket.data.frame = op === 'pour-made' ? madeFrame : () => pushed
       if (op === 'subscribe') socket.subscribe('all')
       else pour(socket)
     },
@@ -80,10 +92,20 @@ const server = Bun.serve({
   },
 })
 
+interface SocketData {
+  frame: () => string
+}
+
 /** Sends what the socket takes, a turn of the loop at a time. */
-function pour(socket: Bun.ServerWebSocket): void {
-  for (let i = 0; i < 4; i++) if (socket.sendText(pushed) <= 0) return
+function pour(socket: Bun.ServerWebSocket<SocketData>): void {
+  for (let i = 0; i < 4; i++) if (socket.sendText(socket.data.frame()) <= 0) return
   setImmediate(pour, socket)
+}
+
+/** A text of its own, from bytes that lie in memory: what who reads a log has to do at the very least. */
+function madeFrame(): string {
+  nextCopy = (nextCopy + 1) % copies.length
+  return decoder.decode(copies[nextCopy]!)
 }
 
 /** Not even HTTP: a constant reply to whatever comes, to show what the load itself can reach. */

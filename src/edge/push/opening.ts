@@ -54,7 +54,7 @@ export function subscriptionOn(
   asked: PushRequest,
   opened: Opened,
 ): Subscription {
-  const reader = new UnitReader(world.drafts, opened.session, asked.tags, readKey(asked, opened))
+  const reader = new UnitReader(world.drafts, opened.session, asked.tags, { key: readKey(asked, opened), sub: name })
   return new Subscription(name, credit, reader, outlet, world)
 }
 

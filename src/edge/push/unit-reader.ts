@@ -8,7 +8,7 @@ import { type TopicId, unreachable } from '../../core/base/index.ts'
 import type { FetchSession } from '../../core/broker/index.ts'
 import { type FetchPosition, type FetchRefusal, type FetchSlice, type Wake } from '../../core/broker/index.ts'
 import { ByteWriter, cursorOf, type Problem, type ProblemCode, problemOf, type RecordsWriter } from '../wire/index.ts'
-import { Unit } from './unit.ts'
+import { frameHead, frameTail, Unit } from './unit.ts'
 import { type Move, UnitCache } from './unit-cache.ts'
 
 /** Read at a time: whole batches up to this, or one that is larger. */
@@ -42,7 +42,9 @@ export type Step = Unit | Reset | Gone
 
 /** A unit under construction. */
 interface Draft {
+  /** The frame as far as it is made; the records begin at `headBytes`. */
   out: ByteWriter
+  headBytes: number
   topicId: TopicId | null
   topic: string
   recordCount: number
@@ -66,7 +68,7 @@ export class Drafts {
   take(): Draft {
     const out = this.#outs.pop() ?? new ByteWriter(UNIT_BYTES)
     out.clear()
-    return { out, topicId: null, topic: '', recordCount: 0, scannedBytes: 0, isFull: false }
+    return { out, headBytes: 0, topicId: null, topic: '', recordCount: 0, scannedBytes: 0, isFull: false }
   }
 
   give({ out }: Draft): void {
@@ -77,6 +79,8 @@ export class Drafts {
 export class UnitReader {
   /** Who has the same reads the same partitions, through the same filter. */
   readonly key: string
+  /** The subscription whose frames are made; others get theirs from those. */
+  readonly #sub: string
   readonly #drafts: Drafts
   readonly #session: FetchSession
   readonly #tags: ReadonlySet<string> | null
@@ -86,8 +90,14 @@ export class UnitReader {
   /** Where the unit under way begins, and through what it is read. */
   #place = ''
 
-  constructor(drafts: Drafts, session: FetchSession, tags: ReadonlySet<string> | null, key: string) {
+  constructor(
+    drafts: Drafts,
+    session: FetchSession,
+    tags: ReadonlySet<string> | null,
+    { key, sub }: { key: string; sub: string },
+  ) {
     this.key = key
+    this.#sub = sub
     this.#drafts = drafts
     this.#session = session
     this.#tags = tags
@@ -124,7 +134,7 @@ export class UnitReader {
 
   /** Another reader, where this one stood before its latest step. */
   fork(): UnitReader {
-    return new UnitReader(this.#drafts, this.#session.fork(this.#before), this.#tags, this.key)
+    return new UnitReader(this.#drafts, this.#session.fork(this.#before), this.#tags, { key: this.key, sub: this.#sub })
   }
 
   /** Whether both stand at the same place. */
@@ -167,8 +177,12 @@ export class UnitReader {
     const { topic, replica } = position
     const { records, unitBytesMax } = this.#drafts
     const { out, recordCount } = draft
-    draft.topicId = topic.id
-    draft.topic = topic.name
+    if (draft.topicId === null) {
+      draft.topicId = topic.id
+      draft.topic = topic.name
+      out.text(frameHead(this.#sub, topic.name))
+      draft.headBytes = out.length
+    }
     const written = records.write(out, bytes, {
       form: 'records',
       topic: null,
@@ -176,7 +190,7 @@ export class UnitReader {
       fromOffset: position.offset,
       untilOffset: position.untilOffset,
       recordsMax: Number.POSITIVE_INFINITY,
-      bytesMax: unitBytesMax - out.length,
+      bytesMax: draft.headBytes + unitBytesMax - out.length,
       recordsBefore: recordCount,
       wantedTags: this.#tags,
     })
@@ -195,18 +209,25 @@ export class UnitReader {
       }
     }
     draft.isFull =
-      written.isFull || out.length >= UNIT_BYTES || draft.scannedBytes >= SCAN_BYTES_MAX || bytes.length === 0
+      written.isFull ||
+      out.length >= draft.headBytes + UNIT_BYTES ||
+      draft.scannedBytes >= SCAN_BYTES_MAX ||
+      bytes.length === 0
   }
 
   #finish(draft: Draft): Step | null {
-    const { topic, recordCount, scannedBytes } = draft
-    const recordsBytes = draft.out.length
-    const records = recordsBytes === 0 ? '' : decoder.decode(draft.out.view())
-    this.#drafts.give(draft)
-    if (scannedBytes === 0) return this.#stepOver()
+    const { out, topic, recordCount, scannedBytes } = draft
+    if (scannedBytes === 0) {
+      this.#drafts.give(draft)
+      return this.#stepOver()
+    }
     this.#cursor = null
     const { cursor, isCaughtUp } = this
-    const unit = new Unit({ topic, records, recordsBytes, recordCount, cursor, isCaughtUp })
+    const recordsBytes = out.length - draft.headBytes
+    out.text(frameTail(cursor, isCaughtUp))
+    const frame = recordCount === 0 ? '' : decoder.decode(out.view())
+    this.#drafts.give(draft)
+    const unit = new Unit({ topic, sub: this.#sub, frame, recordsBytes, recordCount, cursor, isCaughtUp })
     if (recordCount > 0) this.#drafts.units.put(this.key, this.#place, { unit, moves: this.#moves() })
     return unit
   }

@@ -33,7 +33,10 @@ function readerOn(rig: PushRig): UnitReader {
   const asked = { topics: ['t'], partition: null, start: { kind: 'latest' as const }, tags: null }
   const opened = rig.clock.run(openPush(rig.broker, asked))
   if (opened instanceof Problem) throw new Error(opened.detail)
-  return new UnitReader(new Drafts(new RecordsWriter(hostCodec), 1 << 20), (opened as Opened).session, null, 'k')
+  return new UnitReader(new Drafts(new RecordsWriter(hostCodec), 1 << 20), (opened as Opened).session, null, {
+    key: 'k',
+    sub: 's',
+  })
 }
 
 function feedsOf(rig: PushRig): Feeds {
