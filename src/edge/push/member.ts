@@ -219,7 +219,8 @@ export class Member implements Pushing {
   #readAgain({ session, tags }: MemberPoll): void {
     this.#isMoved = false
     this.#holds.rewind()
-    this.#reader = new UnitReader(this.#world.drafts, session, tags, `member ${this.group} ${this.member}`)
+    const key = `member ${this.group} ${this.member}`
+    this.#reader = new UnitReader(this.#world.drafts, session, tags, { key, sub: this.name })
   }
 
   async #sendOnce(poll: MemberPoll, unit: Unit): Promise<Standing> {
