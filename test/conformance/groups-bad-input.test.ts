@@ -13,7 +13,7 @@ interface BadAsk {
   readonly status: number
   readonly code: string
   readonly numbers?: Record<string, unknown>
-  ask(): Promise<Answer>
+  readonly ask: () => Promise<Answer>
 }
 
 forEachTarget((target) => {

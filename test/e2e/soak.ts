@@ -2,12 +2,14 @@
 
 import { parseArgs } from 'node:util'
 import { runCrashes } from './soak/crash-run.ts'
+import { runGroupChurn } from './soak/group-run.ts'
 
-const HELP = `scripts/soak [--rounds N] [--seed S] [--up MS]
+const HELP = `scripts/soak [--rounds N] [--seed S] [--up MS] [--groups SECONDS]
 
   --rounds     how often the broker is killed under load (50)
   --seed       repeats a run's choices (random; timing is the machine's)
   --up         longest time between start and kill (1500)
+  --groups     instead: so long 200 members join, leave and die over 64 partitions, at least once and then at most once
   NARU_BINARY  the executable to kill (dist/naru)`
 
 const { values: options } = parseArgs({
@@ -15,6 +17,7 @@ const { values: options } = parseArgs({
     rounds: { type: 'string', default: '50' },
     seed: { type: 'string' },
     up: { type: 'string', default: '1500' },
+    groups: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -24,6 +27,21 @@ if (options.help) {
 }
 
 const seed = Number(options.seed ?? Math.floor(Math.random() * 2 ** 32))
+if (options.groups !== undefined) {
+  for (const delivery of ['at-least-once', 'at-most-once'] as const) {
+    const figures = await runGroupChurn({
+      seed,
+      members: 200,
+      partitions: 64,
+      churnMs: Number(options.groups) * 1_000,
+      delivery,
+      kill: true,
+      report: (line) => console.log(line),
+    })
+    console.log(`${delivery}: ${JSON.stringify(figures)}`)
+  }
+  process.exit(0)
+}
 const figures = await runCrashes({
   rounds: Number(options.rounds),
   seed,
