@@ -26,7 +26,7 @@ interface Standing {
   heartbeatMs: number
 }
 
-type Polled = Fetched & { generation: number }
+type Polled = Fetched & { generation: number; state: string }
 
 interface Request {
   method: 'get' | 'put' | 'post' | 'delete'
@@ -94,7 +94,8 @@ class Polling {
     }
     const timeoutMs = this.#world.requestTimeoutMs + WAIT_S * 1000
     const polled = await this.#ask<Polled>({ method: 'post', path: `${this.#path}/poll`, query, timeoutMs })
-    const standing = polled.generation === this.#generation ? null : await this.#heartbeat()
+    const isAsBefore = polled.generation === this.#generation && polled.state !== 'revoking'
+    const standing = isAsBefore ? null : await this.#heartbeat()
     if (standing !== null) this.#gain(standing)
     this.#take(polled)
     if (standing !== null) await this.#stand(standing)

@@ -51,7 +51,8 @@ export class Inbox {
   /** Run before anything else. */
   readonly #interludes = new Deque<Interlude>()
   #isPaused = false
-  #isIdle = false
+  /** A taker waits. */
+  #isWaiting = false
   #end: { error: unknown } | null = null
   #wakeTaker: (() => void) | null = null
   #wakeFeed: (() => void) | null = null
@@ -104,7 +105,7 @@ export class Inbox {
 
   /** All has been dealt with, and more is waited for. */
   get isIdle(): boolean {
-    return this.#isIdle
+    return this.#isWaiting && this.#items.count === 0 && this.#interludes.count === 0
   }
 
   /** Whether there is something to `between` for. */
@@ -139,16 +140,16 @@ export class Inbox {
         if (this.#end.error !== null) throw this.#end.error
         return null
       }
-      this.#isIdle = !this.#isPaused
-      if (this.#isIdle) this.#wakeIdle?.()
+      this.#isWaiting = !this.#isPaused
+      if (this.#isWaiting) this.#wakeIdle?.()
       await this.#woken()
-      this.#isIdle = false
+      this.#isWaiting = false
     }
   }
 
   /** Resolves when all has been dealt with, and more is waited for; or in `ms`. */
   async whenIdle(ms: number, signal: AbortSignal): Promise<boolean> {
-    if (this.#isIdle || signal.aborted) return this.#isIdle
+    if (this.isIdle || signal.aborted) return this.isIdle
     await new Promise<void>((resolve) => {
       const wake = (): void => {
         clearTimeout(timer)
@@ -160,7 +161,7 @@ export class Inbox {
       signal.addEventListener('abort', wake)
     })
     this.#wakeIdle = null
-    return this.#isIdle
+    return this.isIdle
   }
 
   /** For connections without credit: resolves when there is room. */

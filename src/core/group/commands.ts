@@ -90,7 +90,7 @@ export interface Heartbeat {
   waitMs: number
 }
 
-/** The member, whose calls come one after another, is done with what it got before: alive, commit, drop, and its positions. */
+/** The member is done with what it got before: alive, commit, drop, and its positions. */
 export interface Poll {
   kind: 'poll'
   group: string
@@ -99,6 +99,8 @@ export interface Poll {
   generation: number | null
   /** Nothing is committed but this. A place below what is committed is a late repeat and changes nothing. */
   commit: readonly OffsetCommit[]
+  /** As in a heartbeat. Left out: nothing, for its calls come one after another. */
+  owned?: Assignment
   waitMs: number
 }
 

@@ -3,7 +3,7 @@
 import { limits } from '../base/index.ts'
 import type { Decision, TimerChange } from '../machine/index.ts'
 import { refreshSoon } from './clocks.ts'
-import type { GroupCommand, GroupRefusal, GroupReply, Membership } from './commands.ts'
+import type { Assignment, GroupCommand, GroupRefusal, GroupReply, Membership } from './commands.ts'
 import { type DraftOptions, GroupDraft } from './draft.ts'
 import type { Group, Member } from './group.ts'
 import { planRequest, type Subscription } from './plan.ts'
@@ -69,9 +69,19 @@ export function fenced(
   return { kind: 'fenced', group, member, generation, currentGeneration }
 }
 
-/** It knows what it was asked to drop, or is not asked what it knows. */
-export function mayDrop({ record }: Member, generation: number | null): boolean {
-  return record.revoking.length > 0 && (generation === null || generation === record.generation)
+/** It knows what it was asked to drop, or is not asked what it knows, and works on none of it. */
+export function mayDrop({ record }: Member, generation: number | null, owned: Assignment): boolean {
+  const { revoking } = record
+  if (revoking.length === 0 || (generation !== null && generation !== record.generation)) return false
+  return !owns(owned, (topicId, partition) =>
+    revoking.some((list) => list.topicId === topicId && list.partitions.includes(partition)),
+  )
+}
+
+type TopicId = Assignment[number]['topicId']
+
+export function owns(owned: Assignment, isSuch: (topicId: TopicId, partition: number) => boolean): boolean {
+  return owned.some(({ topicId, partitions }) => partitions.some((partition) => isSuch(topicId, partition)))
 }
 
 /** As it stands, with nothing changed. */

@@ -1,7 +1,7 @@
 // Being a member: signs of life, dropping, leaving, and what becomes of one that is silent, does not get on, or does not drop.
 
 import { signOfLife } from './clocks.ts'
-import type { Assignment, GroupCommand, Heartbeat, Leave, Touch } from './commands.ts'
+import type { GroupCommand, Heartbeat, Leave, Touch } from './commands.ts'
 import {
   draftedMembership,
   draftOf,
@@ -12,11 +12,12 @@ import {
   type GroupDecision,
   mayDrop,
   membership,
+  owns,
   presentMember,
   recordOf,
   refused,
 } from './decision.ts'
-import type { Group, Member } from './group.ts'
+import type { Group } from './group.ts'
 
 export function decideHeartbeat(group: Group, command: Heartbeat, context: GroupContext): GroupDecision {
   const { member: name, generation, owned, waitMs } = command
@@ -29,7 +30,7 @@ export function decideHeartbeat(group: Group, command: Heartbeat, context: Group
     return refused(fenced(member.record, generation ?? member.record.generation))
   }
   const timers = signOfLife(member.record, waitMs, false)
-  if (owned === null || !mayDrop(member, generation) || ownsRevoked(owned, member)) {
+  if (owned === null || !mayDrop(member, generation, owned)) {
     return { records: [], reply: { kind: 'alive', ...membership(group, member, context) }, timers }
   }
   const draft = draftOf(group, context)
@@ -85,16 +86,4 @@ export function decideExpiry(group: Group, command: Expiry, now: number, context
     draft.reconcile()
   }
   return { records: draft.records(), reply: { kind: 'timed' }, timers: draftTimers(draft) }
-}
-
-function ownsRevoked(owned: Assignment, { record }: Member): boolean {
-  return owns(owned, (topicId, partition) =>
-    record.revoking.some((list) => list.topicId === topicId && list.partitions.includes(partition)),
-  )
-}
-
-type TopicId = Assignment[number]['topicId']
-
-function owns(owned: Assignment, isSuch: (topicId: TopicId, partition: number) => boolean): boolean {
-  return owned.some(({ topicId, partitions }) => partitions.some((partition) => isSuch(topicId, partition)))
 }

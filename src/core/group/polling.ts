@@ -24,7 +24,7 @@ import type { OffsetCommitted } from './records.ts'
 const COMMITS_BESIDE_DROP_MAX = 500
 
 export function decidePoll(group: Group, command: Poll, now: number, context: GroupContext): GroupDecision {
-  const { member: name, generation, waitMs } = command
+  const { member: name, generation, waitMs, owned = [] } = command
   const member = presentMember(group, name)
   if (member === null) return refused({ kind: 'unknown-member', group: group.name, member: name })
   const fence = fencing(member, generation)
@@ -37,7 +37,7 @@ export function decidePoll(group: Group, command: Poll, now: number, context: Gr
   const commits = checkedCommit(group, member, further, generation, now, context)
   if (!Array.isArray(commits)) return refused(commits)
   const timers = signOfLife(member.record, waitMs, true)
-  if (!mayDrop(member, generation) || commits.length > COMMITS_BESIDE_DROP_MAX) {
+  if (!mayDrop(member, generation, owned) || commits.length > COMMITS_BESIDE_DROP_MAX) {
     return { records: commits, reply: polled(group, membership(group, member, context), commits), timers }
   }
   const draft = draftOf(group, context)

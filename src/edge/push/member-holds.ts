@@ -45,6 +45,11 @@ export class MemberHolds {
     return true
   }
 
+  /** What the client may work on. */
+  get owned(): Assignment {
+    return [...this.#holds.values()].map(({ topicId, partition }) => ({ topicId, partitions: [partition] }))
+  }
+
   /** Another session over what is held: it goes on behind what was sent. */
   adopt(positions: readonly FetchPosition[]): { assigned: AssignedPlace[]; gone: MemberPlace[] } {
     const before = this.#holds

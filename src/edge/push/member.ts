@@ -44,8 +44,6 @@ export class Member implements Pushing {
   readonly #holds = new MemberHolds()
   #isAtMostOnce = false
   #pollMs = 0
-  /** Of the standing it knows: what that takes from it, it has let go. */
-  #generation = 0
   #poll: MemberPoll | null = null
   #reader: UnitReader | null = null
   /** Nothing is under way: the reader's cursor is behind what was sent. */
@@ -84,8 +82,7 @@ export class Member implements Pushing {
     if (!('settings' in joined)) return this.#problemOf(joined)
     this.#isAtMostOnce = joined.settings.delivery === 'at-most-once'
     this.#pollMs = joined.member.pollMs
-    this.#generation = joined.member.generation
-    return this.#generation
+    return joined.member.generation
   }
 
   start(): void {
@@ -164,7 +161,7 @@ export class Member implements Pushing {
 
   async #run(): Promise<void> {
     while (!this.#isClosed) {
-      const poll = await this.#groups.poll({ ...this.#ask, generation: this.#generation, commit: [], waitMs: 0 })
+      const poll = await this.#groups.poll({ ...this.#ask, commit: [], owned: this.#holds.owned, waitMs: 0 })
       const standing = 'session' in poll ? await this.#readThrough(poll) : poll
       if ('settings' in standing) await this.#letGo(standing)
       else await this.#refused(standing)
@@ -181,7 +178,7 @@ export class Member implements Pushing {
   }
 
   async #readThrough(poll: MemberPoll): Promise<Standing> {
-    // More has been taken from it since: not before it has let that go.
+    // More is to be taken from it: that is let go first.
     if (poll.membership.member.revoke.length > 0) return poll.end()
     this.#poll = poll
     this.#adopt(poll)
@@ -265,7 +262,6 @@ export class Member implements Pushing {
   /** Others wait for what is to be revoked: until the client has let it go, or the group has had enough. */
   async #letGo({ member }: Membership): Promise<void> {
     const places = this.#holds.revoke(member.revoke)
-    this.#generation = member.generation
     if (places.length === 0 || this.#isClosed) return
     this.#outlet.sendRevoked(this, places, member.generation)
     if (!this.#holds.isRevokedDone) await new Promise<void>((resolve) => (this.#onReleased = resolve))

@@ -70,6 +70,15 @@ describe('dropping', () => {
     expect(rig.member('b').assignment).toEqual(list(2, 3))
   })
 
+  test('nor has a poll that says it works on it', () => {
+    const rig = revoking()
+    const poll = (owned: ReturnType<typeof list>) =>
+      rig.ask({ kind: 'poll', group: 'g', member: 'a', generation: null, commit: [], owned, waitMs: 0 })
+    expect(poll(list(0, 1, 2))).toMatchObject({ member: { state: 'revoking', revoke: list(2, 3) } })
+    expect(poll(list(0, 1))).toMatchObject({ member: { state: 'stable', assignment: list(0, 1) } })
+    expect(rig.member('b').assignment).toEqual(list(2, 3))
+  })
+
   test('a repeat from before it held the partition has not dropped it', () => {
     const rig = rigOf()
     rig.join('a')

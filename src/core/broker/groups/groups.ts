@@ -132,7 +132,7 @@ export class Groups {
 
   /** Alive, committed, dropped: and a session over what the member holds, from where that is committed. */
   async poll(
-    ask: MemberAsk & { commit: readonly OffsetCommit[]; waitMs: number },
+    ask: MemberAsk & { commit: readonly OffsetCommit[]; owned?: Assignment; waitMs: number },
   ): Promise<MemberPoll | GroupsRefusal> {
     const reply = await this.#ask({ kind: 'poll', ...ask }, 'polled')
     if (reply.kind !== 'polled') return reply
