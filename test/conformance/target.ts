@@ -8,7 +8,7 @@ import { Registry } from 'prom-client'
 import { Broker } from '../../src/core/broker/index.ts'
 import { type Config, resolveConfig } from '../../src/edge/config.ts'
 import { HostDisk, hostClock, hostCodec, hostMeter, hostRandom } from '../../src/edge/host/index.ts'
-import { createApp, startServer } from '../../src/edge/http/index.ts'
+import { createApp, listen } from '../../src/edge/http/index.ts'
 import { Push } from '../../src/edge/push/index.ts'
 import { BrokerProcess, scratchFolder } from '../e2e/broker-process.ts'
 
@@ -124,12 +124,9 @@ async function onPort(): Promise<Started> {
   const registry = new Registry()
   const meter = hostMeter(registry)
   const events = { ...quiet, error: (event: string, fields?: unknown) => fail([event, fields]) }
-  const server = startServer(broker, config(scratch.folder), {
-    events,
-    meter,
-    push: pushOf(broker),
-    metricsText: () => registry.metrics(),
-  })
+  const push = pushOf(broker)
+  const server = listen(config(scratch.folder), push.websocket as Bun.WebSocketHandler<unknown>)
+  server.open(broker, { events, meter, push, metricsText: () => registry.metrics() })
   return {
     name: 'on a port',
     port: server.port,

@@ -4,16 +4,18 @@
 // Start: identity, metadata journal (its epoch is this start's leader epoch), then the replicas the image names. Stop: new
 // work is refused, waiters are answered, everything appended is synced, files are closed.
 
-import { assert, isInternalName, isName, type TopicId, topicIdOf } from '../base/index.ts'
+import { isInternalName, isName, type TopicId } from '../base/index.ts'
 import type { ClusterImage, InternalTopic, TopicCommand, TopicDefaults } from '../cluster/index.ts'
 import { DataFolder, type DataFolderIdentity, DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
 import { type Clock, type Codec, type Disk, type Events, type Meter, NO_PEERS, type Random } from '../ports/index.ts'
 import { replicaIdOf } from '../raft/index.ts'
 import { BatchBuilder, type BatchCompression } from '../record/index.ts'
+import { type BrokerCluster, ClusterMember } from './cluster-member.ts'
 import { FetchSession } from './fetch.ts'
 import { type FetchPosition, type FetchRequest, positionOf, staleTopic } from './fetch-request.ts'
 import { Groups, type InternalRoute } from './groups/groups.ts'
 import { HeldRequest, KeysUnderWay } from './idempotency.ts'
+import { elsewhere, ledElsewhere } from './leaders.ts'
 import { Maintenance } from './maintenance.ts'
 import { Metadata, type MetadataReply } from './metadata.ts'
 import { ProduceSession } from './produce.ts'
@@ -23,7 +25,6 @@ import { type NewProducer, ProducerIds } from './producer-ids.ts'
 import type { FetchRefusal, PlaceRefusal, ProduceRefusal } from './refusal.ts'
 import { type Replica, Replicas } from './replicas.ts'
 import { TopicRoute } from './routing.ts'
-import { StartRefused } from './start-refused.ts'
 import { Timers } from './timers.ts'
 import { type Wake, Waiting } from './waiting.ts'
 
@@ -35,8 +36,8 @@ export interface BrokerOptions {
   meter: Meter
   events: Events
   settings: BrokerSettings
-  /** Where other brokers and clients find this one. */
-  site?: { address: string; rack: string | null }
+  /** Absent: the broker is alone. */
+  cluster?: BrokerCluster
   /** A failed sync, or another state in which going on could acknowledge what is not kept. Does not return in earnest. */
   halt: (why: string, error: unknown) => void
   /** The metadata is snapshotted when its log has grown by so much; 16 MiB. */
@@ -75,6 +76,7 @@ export class Broker {
   readonly waiting: Waiting
   readonly codec: Codec
   groups!: Groups
+  member!: ClusterMember
   readonly #options: BrokerOptions
   readonly #timers: Timers
   readonly #space: DiskSpace
@@ -109,22 +111,28 @@ export class Broker {
     const folder = await DataFolder.open({ disk, codec, random, events }, {}, settings.foreignFiles)
     this.#identity = folder.identity
     const world: LogWorld = { disk, codec, clock, events, commits: this.#commits, space: this.#space }
-    const { metadataSnapshotBytes = METADATA_SNAPSHOT_BYTES } = this.#options
+    const { metadataSnapshotBytes = METADATA_SNAPSHOT_BYTES, cluster } = this.#options
+    const peers = cluster?.peers ?? NO_PEERS
     const { nodeId, directoryId } = this.#identity
     this.#metadata = await Metadata.open({
       world,
       random,
       nodeId,
       replica: replicaIdOf(nodeId, directoryId),
-      joins: false,
-      peers: NO_PEERS,
+      joins: cluster?.joins ?? false,
+      peers,
       defaults: settings.topicDefaults,
       snapshotBytes: metadataSnapshotBytes,
       halt,
     })
-    await this.#register()
-    this.#producerIds = new ProducerIds(this.#metadata)
+    const metadata = this.#metadata
+    const timers = this.#timers
+    const { identity } = folder
+    this.member = new ClusterMember({ identity, cluster: cluster ?? null, peers, metadata, timers, random, events })
+    await this.member.register()
+    this.#producerIds = new ProducerIds(this.member.forwarding)
     this.#replicas = new Replicas({
+      nodeId,
       world,
       space: this.#space,
       topicDefaults: settings.topicDefaults.config,
@@ -140,37 +148,19 @@ export class Broker {
       timers: this.#timers,
       offsetsRetentionMs: settings.offsetsRetentionMs ?? OFFSETS_RETENTION_MS,
     })
-    await this.#replicas.load(this.#metadata.image)
-    this.#metadata.startFollowing((delta) => this.#replicas.follow(delta))
+    const { image } = metadata
+    metadata.startFollowing((delta) => this.#replicas.follow(delta))
+    await this.#replicas.load(image)
     this.#maintenance = new Maintenance(this.#timers, this.#space, this.#replicas, halt)
     this.#maintenance.start()
     this.groups.start()
+    this.member.start()
     this.#phase = 'ready'
     events.info('broker-ready', {
       leaderEpoch: this.#metadata.leaderEpoch,
       topics: this.#metadata.image.topicCount,
       partitions: this.#replicas.count,
     })
-  }
-
-  /** This start of the broker becomes known, and it leads its partitions under new epochs from here on. */
-  async #register(): Promise<void> {
-    const { random, site } = this.#options
-    const { nodeId, directoryId } = this.#identity
-    const incarnation = new Uint8Array(20)
-    random.fill(incarnation)
-    const reply = await this.#metadata.submit({
-      kind: 'register-broker',
-      nodeId,
-      incarnationId: topicIdOf(incarnation),
-      directoryId,
-      rack: site?.rack ?? null,
-      address: site?.address ?? '',
-      isCaughtUp: true,
-      epochAtLeast: this.#metadata.leaderEpoch,
-    })
-    if (reply.kind === 'no-space') throw new StartRefused('the disk is full: there is no room for the metadata log')
-    assert(reply.kind === 'registered', 'a broker alone registers with itself')
   }
 
   get identity(): DataFolderIdentity {
@@ -208,6 +198,7 @@ export class Broker {
   async close(): Promise<void> {
     if (this.#phase !== 'closing') this.stopTakingWork()
     await this.#maintenance.close()
+    await this.member.close()
     this.#timers.close()
     await this.#metadata.close()
     await this.groups.close()
@@ -220,7 +211,9 @@ export class Broker {
   /** Decides a command; resolves once it is committed and the replicas have followed. */
   async submit(command: TopicCommand): Promise<MetadataReply> {
     if (this.#phase !== 'ready') return { kind: 'closing' }
-    return this.#space.isLow && this.#makesPartitions(command) ? { kind: 'no-space' } : this.#metadata.submit(command)
+    return this.#space.isLow && this.#makesPartitions(command)
+      ? { kind: 'no-space' }
+      : this.member.forwarding.submit(command)
   }
 
   #makesPartitions(command: TopicCommand): boolean {
@@ -233,6 +226,7 @@ export class Broker {
   async openInternal(name: InternalTopic): Promise<InternalRoute> {
     const reply = await this.submit({ kind: 'create-internal-topic', name })
     if (reply.kind === 'closing' || reply.kind === 'no-space' || reply.kind === 'unknown-outcome') return reply
+    if (reply.kind === 'no-controller') return { kind: 'loading' }
     const route = this.routeOf(name)
     return route instanceof TopicRoute ? route : { kind: 'loading' }
   }
@@ -247,9 +241,15 @@ export class Broker {
     const image = this.#metadata.image.topicNamed(topic)
     const route = image === null ? null : this.#replicas.route(image.id)
     if (route !== null) return route
-    if (image !== null) return { kind: 'loading' }
+    if (image !== null) return ledElsewhere(this.image, this.#identity.nodeId, image, null) ?? { kind: 'loading' }
     if (!isName(topic)) return { kind: 'invalid-name', topic }
     return { kind: 'unknown-topic', topic, recentlyDeleted: false }
+  }
+
+  /** Null: all that is asked for is led here. */
+  elsewhere(topics: readonly string[], partition: number | null): PlaceRefusal | null {
+    if (this.#options.cluster === undefined) return null
+    return elsewhere(this.image, this.#identity.nodeId, topics, partition)
   }
 
   /** As `routeOf`, but a topic that has just been created is waited for until its partitions are open. */

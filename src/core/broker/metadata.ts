@@ -4,8 +4,6 @@
 
 import { topicIdOf } from '../base/index.ts'
 import {
-  type BrokerCommand,
-  type BrokerReply,
   type ClusterCommand,
   type ClusterDelta,
   type ClusterImage,
@@ -14,14 +12,13 @@ import {
   clusterRecords,
   type ClusterReply,
   EMPTY_CLUSTER,
-  type TopicCommand,
   type TopicDefaults,
   type TopicReply,
 } from '../cluster/index.ts'
 import type { LogWorld } from '../log/index.ts'
 import { Runtime, type Submitted, unkeyed } from '../machine/index.ts'
 import type { Clock, Peers, Random } from '../ports/index.ts'
-import { nodeIdOf, type RaftDriver, type ReplicaId } from '../raft/index.ts'
+import { nodeIdOf, type RaftDriver, type RaftOptions, type ReplicaId } from '../raft/index.ts'
 import { RaftJournal } from './raft-journal.ts'
 
 const FOLDER = 'metadata'
@@ -33,6 +30,8 @@ export type MetadataRefusal =
   | { kind: 'no-space' }
   /** It may or may not come to be. */
   | { kind: 'unknown-outcome' }
+  /** Nobody decides at present. */
+  | { kind: 'no-controller' }
 
 export interface MetadataSetup {
   readonly world: LogWorld
@@ -46,6 +45,8 @@ export interface MetadataSetup {
   readonly defaults: TopicDefaults
   readonly snapshotBytes: number
   readonly halt: (why: string, error: unknown) => void
+  /** Tests have their own. */
+  readonly options?: RaftOptions
 }
 
 type Undecided = 'not-controller' | 'closing' | 'no-space' | 'busy'
@@ -177,23 +178,6 @@ export class Metadata {
   async reached(end: number): Promise<void> {
     if (this.#end < end) await new Promise<void>((resolve) => this.#waiting.push({ end, resolve }))
     await this.#followed
-  }
-
-  /** Resolves when the answer is committed and every image up to it has been followed. */
-  submit(command: TopicCommand): Promise<TopicReply | MetadataRefusal>
-  submit(command: BrokerCommand): Promise<BrokerReply | MetadataRefusal>
-  async submit(command: ClusterCommand): Promise<ClusterReply | MetadataRefusal> {
-    const decided = await this.decide(command)
-    switch (decided.kind) {
-      case 'decided':
-        await this.#followed
-        return decided.reply
-      case 'refused':
-        // A broker alone decides, but for the time its disk has no room.
-        return decided.why === 'closing' ? { kind: 'closing' } : { kind: 'no-space' }
-      case 'unknown-outcome':
-        return decided
-    }
   }
 
   /** What is under way has its answer, unless there is no quorum to give it. */

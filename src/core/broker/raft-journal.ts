@@ -156,8 +156,8 @@ export class RaftJournal implements Journal, DriverListener {
     const raft = this.driver.raft
     const index = nextOffset - 1
     const term = raft?.termOf(index) ?? null
-    // the log has moved on without it: a snapshot was installed, or the store had no room
-    if (raft === null || term === null) return Promise.resolve('saved')
+    // The log has moved on without it: a snapshot was installed, or the store had no room and all is applied anew.
+    if (raft === null || term === null || raft.appliedIndex < index) return Promise.resolve('saved')
     const head = { index, term, voters: raft.votersAt(index) }
     return this.#store.saveSnapshot(head, records, () => this.driver.snapshotMade(index))
   }

@@ -14,6 +14,10 @@ export type PlaceRefusal =
   /** The topic is not open yet, or a partition reads its producers' state again: the disk had no room for something. */
   | { kind: 'loading' }
   | { kind: 'closing' }
+  /** Another broker leads it, or nobody does at present. */
+  | { kind: 'not-leader'; topic: string; leader: { nodeId: number; address: string } | null }
+  /** No one broker leads all that is asked for. */
+  | { kind: 'several-leaders'; topic: string }
 
 export type ProduceRefusal =
   | PlaceRefusal
@@ -56,9 +60,12 @@ export type FetchRefusal =
   | { kind: 'beyond-end'; topic: string; partition: number; offset: number; highWatermark: number }
   | { kind: 'damaged'; topic: string; partition: number; offset: number; nextReadableOffset: number }
 
-/** The replica takes nothing any more: its topic is deleted, its retirement has come to its end, or the broker closes. */
+/**
+ * The replica takes nothing any more: its topic is deleted, its retirement has come to its end, this broker does not lead it any
+ * more, or leads it anew, or it closes.
+ */
 export interface ReplicaRefusal {
-  kind: 'topic-removed' | 'partition-removed' | 'closing'
+  kind: 'topic-removed' | 'partition-removed' | 'lead-ended' | 'closing'
 }
 
 export function produceRefusalOf(
@@ -71,6 +78,8 @@ export function produceRefusalOf(
       return { kind: 'unknown-topic', topic, recentlyDeleted: true }
     case 'partition-removed':
       return { kind: 'unknown-partition', topic, partition, partitionCount: partitions.length - 1 }
+    case 'lead-ended':
+      return { kind: 'not-leader', topic, leader: null }
     case 'retiring':
       return { kind: 'partition-retiring', topic, partition }
     case 'damaged':

@@ -24,6 +24,7 @@ const STRAY_FOLDER = 'stray'
 const OPENS_AT_ONCE = 16
 
 export interface ReplicasOptions {
+  nodeId: number
   world: LogWorld
   space: DiskSpace
   topicDefaults: TopicConfigPatch
@@ -52,9 +53,9 @@ export class Replica {
     this.#options = options
   }
 
-  /** Its removal, or the topic's, is committed. Requests that still hold the replica are told so. */
+  /** Its removal, or the topic's, is committed, or it is led otherwise. Requests that still hold the replica are told so. */
   get isRemoved(): boolean {
-    return this.#end === 'topic-removed' || this.#end === 'partition-removed'
+    return this.#end !== null && this.#end !== 'closing'
   }
 
   /** Its retirement has come to its end. */
@@ -66,6 +67,7 @@ export class Replica {
   removal({ name: topic, partitions }: TopicImage): PlaceRefusal | null {
     if (!this.isRemoved) return null
     if (this.#end === 'topic-removed') return { kind: 'unknown-topic', topic, recentlyDeleted: true }
+    if (this.#end === 'lead-ended') return { kind: 'not-leader', topic, leader: null }
     return { kind: 'unknown-partition', topic, partition: this.partition, partitionCount: partitions.length - 1 }
   }
 
@@ -135,9 +137,11 @@ export class Replicas {
   }
 
   /** Opens what the image has and sets aside folders it does not know. Before the first use, once. */
-  async load(image: ClusterImage): Promise<void> {
-    this.#setStraysAside(image)
-    await this.#put([...image.topics()])
+  load(image: ClusterImage): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#setStraysAside(image)
+      await this.#put([...image.topics()])
+    })
   }
 
   /** Brings the replicas in line with a change of the image. */
@@ -161,15 +165,25 @@ export class Replicas {
   }
 
   async #put(topics: readonly TopicImage[]): Promise<void> {
-    const puts = topics.map((topic) => ({ topic, replicas: this.#known(topic) }))
+    const puts = topics.map((whole) => ({ whole, topic: this.#ledOf(whole), replicas: this.#known(whole) }))
+    for (const { topic, replicas } of puts) await this.#endLeads(topic, replicas)
     await this.#openMissing(puts)
-    for (const { topic, replicas } of puts) {
-      if (replicas.size < topic.partitions.length) this.#unopened.set(topic.id, topic)
+    for (const { whole, topic, replicas } of puts) {
+      if (replicas.size < topic.partitions.length) this.#unopened.set(topic.id, whole)
       else this.#unopened.delete(topic.id)
       const known = this.#routes.get(topic.id)?.replicas ?? []
       if (replicas.size > 0) this.#putRoute(topic, replicas)
-      await this.#removePartitions(known.filter((replica) => !replicas.has(replica.partition)))
+      else if (topic.partitions.length === 0) this.#routes.delete(topic.id)
+      const numbers = new Set(whole.partitions.map(({ partition }) => partition))
+      await this.#removePartitions(known.filter(({ partition }) => !numbers.has(partition)))
     }
+  }
+
+  /** The topic with the partitions only that this broker leads. */
+  #ledOf(topic: TopicImage): TopicImage {
+    const { nodeId } = this.#options
+    const partitions = topic.partitions.filter(({ leader }) => leader === nodeId)
+    return partitions.length === topic.partitions.length ? topic : { ...topic, partitions }
   }
 
   /** Those of its partitions that are open. */
@@ -177,6 +191,18 @@ export class Replicas {
     const numbers = new Set(topic.partitions.map(({ partition }) => partition))
     const known = this.#routes.get(topic.id)?.replicas ?? []
     return new Map(known.filter(({ partition }) => numbers.has(partition)).map((one) => [one.partition, one]))
+  }
+
+  /** Closes those that this broker does not lead any more, or leads under another epoch from now on; their data stays. */
+  async #endLeads(topic: TopicImage, open: Map<number, Replica>): Promise<void> {
+    if (open.size === 0) return
+    const epochs = new Map(topic.partitions.map(({ partition, leaderEpoch }) => [partition, leaderEpoch]))
+    const ended = [...open.values()].filter(({ partition, live }) => epochs.get(partition) !== live.leaderEpoch)
+    for (const replica of ended) {
+      replica.endTaking('lead-ended')
+      open.delete(replica.partition)
+    }
+    await closeAll(ended)
   }
 
   /** As long as some partitions are not open, the topic is one that has not grown yet. */

@@ -151,13 +151,18 @@ export function placedTopic(topic: TopicImage, { first, replicas, epoch }: Parti
   return { ...topic, partitions }
 }
 
-/** Places the partitions from `first` on, on brokers that are live now. Null: there are none. */
+/**
+ * Places the partitions from `first` on, on brokers that are live now. Null: there are none. Topics go round the brokers, and one
+ * broker leads all of a topic: as long as a broker passes requests on whole, none could be taken that several would have to.
+ */
 function placedIn(image: ClusterImage, topic: TopicImage, first: number): PartitionsPlaced | null {
   const ring = ringOf(image.liveBrokers())
   if (ring.length === 0) return null
+  const leader = topic.partitions[0]?.leader ?? null
+  const kept = leader !== null && image.broker(leader)?.isFenced === false ? [leader] : []
   const replicas = topic.partitions
     .filter(({ partition }) => partition >= first)
-    .map(({ partition }) => placeReplicas(ring, topic.replicationFactor, image.topicCount + partition))
+    .map(() => placeReplicas(ring, topic.replicationFactor, image.topicCount, kept))
   return { kind: 'partitions-placed', id: topic.id, first, replicas, epoch: image.nextEpoch }
 }
 

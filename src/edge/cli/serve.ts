@@ -1,6 +1,6 @@
 // naru serve: a broker on this machine, from its data folder to its port, and its end.
 //
-// Order at the start: the folder is locked, the broker recovers, the port opens. Order at the end (SIGTERM, SIGINT): the port
+// Order at the start: the folder is locked, the port opens, the broker recovers and takes requests. Order at the end (SIGTERM, SIGINT): the port
 // takes nothing new, what waits is answered, what is under way is finished, everything is synced and closed, the lock goes.
 
 import type { Command } from 'commander'
@@ -20,10 +20,11 @@ import {
   LOCK_FILES,
   lockFolder,
 } from '../host/index.ts'
-import { type HttpServer, startServer } from '../http/index.ts'
+import { type HttpServer, listen } from '../http/index.ts'
 import { watchLoop } from '../metrics/index.ts'
 import { Push } from '../push/index.ts'
 import { CommandFailed } from './output.ts'
+import { Sockets } from './sockets.ts'
 
 /** What is pushed to hears something at least so often: less than what proxies take for silence. */
 const HEARTBEAT_MS = 15_000
@@ -89,9 +90,12 @@ async function serve(config: Config): Promise<void> {
   process.on('uncaughtException', (error) => halt('uncaught exception', error.stack ?? error))
   process.on('unhandledRejection', (error) => halt('unhandled rejection', error instanceof Error ? error.stack : error))
   const disk = await openDisk(config, events)
+  const sockets = new Sockets(IDLE_S)
+  const server = listening(config, sockets)
   const broker = await startBroker(disk, config, events, meter, halt)
   const push = startPush(broker, config, events, meter)
-  const server = startServer(broker, config, { events, meter, push, metricsText: () => registry.metrics() })
+  sockets.open(push)
+  server.open(broker, { events, meter, push, metricsText: () => registry.metrics() })
   const unwatch = watchLoop(meter)
   events.info('listening', { url: server.url, port: server.port })
   await endOf(server, push, broker, config, events)
@@ -106,6 +110,15 @@ async function openDisk(config: Config, events: Events): Promise<JournaledDisk> 
     const disk = new HostDisk(config.data)
     return JournaledDisk.open(disk, { codec: hostCodec, random: hostRandom, events })
   })
+}
+
+function listening(config: Config, sockets: Sockets): HttpServer {
+  try {
+    return listen(config, sockets.websocket)
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error)
+    throw new CommandFailed(`${config.host}:${config.port} cannot be listened on: ${why}`)
+  }
 }
 
 async function startBroker(

@@ -1,11 +1,16 @@
 // The app on a port: HTTP/1.1 and HTTP/2 side by side, connections that fall silent are closed, bodies are bounded by the app
 // and not here. Malformed framing (both lengths, bad chunks, headers too large) is refused by Bun's parser before the app.
+//
+// The port opens before the broker is there: other brokers speak to it over the same port while it starts. Until then clients
+// are told so.
 
 import { readFileSync } from 'node:fs'
 import { BrokenInvariant } from '../../core/base/index.ts'
 import type { Broker } from '../../core/broker/index.ts'
 import type { Events, Meter } from '../../core/ports/index.ts'
 import type { Config } from '../config.ts'
+import { Problem } from '../wire/index.ts'
+import { jsonAnswer, problemAnswer } from './answer.ts'
 import { type App, createApp } from './app.ts'
 import type { PushDoor } from './call.ts'
 import { version } from '../../../package.json'
@@ -15,17 +20,14 @@ export interface ServerWorld {
   readonly meter: Meter
   /** The Prometheus text. */
   metricsText(): Promise<string>
-  readonly push: SocketDoor
-}
-
-/** Sockets are all of the room that pushes. */
-export interface SocketDoor extends PushDoor {
-  readonly websocket: Bun.WebSocketHandler<unknown>
+  readonly push: PushDoor
 }
 
 export interface HttpServer {
   readonly url: string
   readonly port: number
+  /** From here on requests reach the broker. */
+  open(broker: Broker, world: ServerWorld): void
   /** Takes nothing new, finishes what is under way, and cuts what is left after `drainMs`. */
   stop(drainMs: number): Promise<void>
 }
@@ -36,9 +38,9 @@ const BODY_BYTES_PER_S = 64 * 1024
 const LINGER_MS = 200
 const HEARTBEAT_MS = 15_000
 
-export function startServer(broker: Broker, config: Config, world: ServerWorld): HttpServer {
+function appOf(broker: Broker, config: Config, world: ServerWorld): App {
   world.meter.gauge('naru_waiters', 'Reads that wait for records', () => broker.status.waiters)
-  const app = createApp(broker, {
+  return createApp(broker, {
     clusterId: broker.identity.clusterId,
     nodeId: broker.identity.nodeId,
     version,
@@ -61,10 +63,11 @@ export function startServer(broker: Broker, config: Config, world: ServerWorld):
       if (error instanceof BrokenInvariant) queueMicrotask(() => raise(error))
     },
   })
-  return listen(app, config, world.push)
 }
 
-function listen(app: App, config: Config, { websocket }: SocketDoor): HttpServer {
+/** `websocket`: of every socket there will be. */
+export function listen(config: Config, websocket: Bun.WebSocketHandler<unknown>): HttpServer {
+  let app: App | null = null
   const server = Bun.serve({
     hostname: config.host,
     port: config.port,
@@ -75,19 +78,31 @@ function listen(app: App, config: Config, { websocket }: SocketDoor): HttpServer
     ...(config.tlsCert === ''
       ? null
       : { tls: { cert: readFileSync(config.tlsCert, 'utf8'), key: readFileSync(config.tlsKey, 'utf8') } }),
-    fetch: (request, connection) => app.fetch(request, connection),
-    error: (error) => app.failed(error),
+    fetch: (request, connection) => (app === null ? whileStarting(request) : app.fetch(request, connection)),
+    error: (error) => {
+      if (app === null) throw error
+      return app.failed(error)
+    },
     websocket,
   })
   return {
     port: server.port!,
     url: server.url.href.replace(/\/$/, ''),
+    open(broker, world) {
+      app = appOf(broker, config, world)
+    },
     async stop(drainMs) {
       const cut = setTimeout(() => void server.stop(true), drainMs)
       await server.stop(false)
       clearTimeout(cut)
     },
   }
+}
+
+/** The process answers, and no more. */
+function whileStarting({ method, url }: Request): Response {
+  if (method === 'GET' && new URL(url).pathname === '/healthz') return jsonAnswer({ status: 'ok' })
+  return problemAnswer(new Problem('loading', 'The broker is starting; nothing was done'))
 }
 
 function raise(error: BrokenInvariant): never {

@@ -274,6 +274,8 @@ function readableOffset(problem: FetchRefusal, offset: number): number | null {
     case 'internal-topic':
     case 'invalid-name':
     case 'loading':
+    case 'not-leader':
+    case 'several-leaders':
     case 'topic-recreated':
     case 'unknown-partition':
     case 'unknown-topic':

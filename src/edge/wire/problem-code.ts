@@ -50,6 +50,7 @@ export const problemCodes = {
   internal: { status: 500, title: 'The broker failed', retryable: true },
   busy: { status: 503, title: 'As much is under way as the broker takes', retryable: true },
   'not-enough-replicas': { status: 503, title: 'Fewer replicas are in sync than the topic demands', retryable: true },
+  'not-leader': { status: 503, title: 'Another broker leads it', retryable: true },
   'no-leader': { status: 503, title: 'No broker is there to lead it', retryable: true },
   'disk-low': { status: 503, title: 'The disk is nearly full', retryable: true },
   loading: { status: 503, title: 'The state is being loaded', retryable: true },

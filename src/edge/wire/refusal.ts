@@ -7,7 +7,13 @@ import type { BodyFault } from './body-fault.ts'
 import type { ProblemCode } from './problem-code.ts'
 import { Problem } from './problem.ts'
 
-export type Refusal = ProduceRefusal | FetchRefusal | TopicRefusal | { kind: 'unknown-outcome' } | { kind: 'no-space' }
+export type Refusal =
+  | ProduceRefusal
+  | FetchRefusal
+  | TopicRefusal
+  | { kind: 'unknown-outcome' }
+  | { kind: 'no-space' }
+  | { kind: 'no-controller' }
 
 export function problemOf(refusal: Refusal): Problem {
   switch (refusal.kind) {
@@ -197,6 +203,22 @@ export function problemOf(refusal: Refusal): Problem {
         partition,
       })
     }
+    case 'not-leader': {
+      const { topic, leader } = refusal
+      if (leader === null)
+        return new Problem('no-leader', `No broker leads ${topic} at present; nothing was done`, { topic })
+      const { nodeId, address } = leader
+      const headers = { 'naru-leader': address }
+      const detail = `Broker ${nodeId} at ${address} leads ${topic}; nothing was done`
+      return new Problem('not-leader', detail, { topic, leader: nodeId }, 'none', headers)
+    }
+    case 'several-leaders': {
+      const { topic } = refusal
+      const detail = `No one broker leads all that is asked for of ${topic}: ask for its partitions one by one`
+      return new Problem('unsupported', detail, { topic })
+    }
+    case 'no-controller':
+      return new Problem('no-leader', 'No broker decides at present, and nothing was changed: see GET /v1/cluster')
     case 'no-live-broker':
       return new Problem('no-leader', 'No broker is live to hold partitions; nothing was changed')
     case 'no-space':

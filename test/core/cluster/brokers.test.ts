@@ -10,7 +10,14 @@ function partitionsOf(bench: ClusterBench, name = 't'): readonly PartitionImage[
   return bench.image.topicNamed(name)!.partitions
 }
 
-const leadersOf = (bench: ClusterBench): (number | null)[] => partitionsOf(bench).map(({ leader }) => leader)
+/** Of all partitions there are. */
+const leadersOf = (bench: ClusterBench): (number | null)[] =>
+  [...bench.image.topics()].flatMap(({ partitions }) => partitions.map(({ leader }) => leader))
+
+/** Topics that go round three brokers. */
+function createThree(bench: ClusterBench): void {
+  for (const name of ['a', 'b', 'c']) bench.submit({ kind: 'create-topic', name, partitions: 2 })
+}
 
 function registration(nodeId: number, more: object = {}): Extract<ClusterCommand, { kind: 'register-broker' }> {
   return {
@@ -81,7 +88,7 @@ group('registration', () => {
 group('liveness', () => {
   test('heartbeats write nothing and keep the session; silence fences', () => {
     const bench = new ClusterBench({}, THREE)
-    bench.submit({ kind: 'create-topic', name: 't', partitions: 3 })
+    createThree(bench)
     const { brokerEpoch } = bench.image.broker(2)!
     const { writes } = bench
     bench.submit({ kind: 'broker-heartbeat', nodeId: 2, brokerEpoch, ...beat })
@@ -96,7 +103,7 @@ group('liveness', () => {
 
   test('a dead leader leaves its partition offline: nobody else is elected, and it leads again when it comes back', () => {
     const bench = new ClusterBench({}, THREE)
-    bench.submit({ kind: 'create-topic', name: 't', partitions: 3 })
+    createThree(bench)
     const before = leadersOf(bench)
     bench.fire('broker/3')
     expect(leadersOf(bench)).toEqual(before.map((leader) => (leader === 3 ? null : leader)))
@@ -123,7 +130,7 @@ group('liveness', () => {
 
   test('who stops says so, and leads nothing at once', () => {
     const bench = new ClusterBench({}, THREE)
-    bench.submit({ kind: 'create-topic', name: 't', partitions: 3 })
+    createThree(bench)
     const { brokerEpoch } = bench.image.broker(2)!
     const reply = bench.submit({ kind: 'broker-heartbeat', nodeId: 2, brokerEpoch, ...beat, isStopping: true })
     expect(reply).toEqual({ kind: 'heard', isFenced: true })
@@ -183,7 +190,10 @@ group('growth', () => {
     bench.submit({ kind: 'create-topic', name: 't', partitions: 2 })
     bench.submit({ kind: 'add-partitions', name: 't', count: 4 })
     for (const { replicas } of partitionsOf(bench)) expect(new Set(replicas)).toEqual(new Set([1, 3]))
-    expect(leadersOf(bench).filter((leader) => leader === 1)).toHaveLength(2)
+    bench.submit({ kind: 'create-topic', name: 'u' })
+    const [one, other] = [partitionsOf(bench)[0]!.leader, partitionsOf(bench, 'u')[0]!.leader]
+    expect(leadersOf(bench)).toEqual([one, one, one, one, other])
+    expect(new Set([one, other])).toEqual(new Set([1, 3]))
   })
 
   test('without a live broker nothing is made', () => {
