@@ -1,8 +1,7 @@
-// The scripts at the head of the contract, as printed there but for the port. Those of groups and of what comes later wait
-// for their parts.
+// The scripts at the head of the contract, as printed there but for the port. What comes later waits for its parts.
 
 import { afterAll, beforeAll, describe, expect, test } from 'bun:test'
-import { appendFileSync, writeFileSync } from 'node:fs'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { BrokerProcess, scratchFolder, until } from './broker-process.ts'
 import { sh, ShellRun } from './shell.ts'
@@ -14,7 +13,9 @@ const TAIL = `curl -N -H "$ND" "$T/log/records?from=-10&follow=true" | jq -c .`
 const RETRY_SAFE = `curl -fsS --retry 5 --retry-all-errors -H "Idempotency-Key: report-$(date -u +%F)" --json @report.json $T/reports/records`
 const YESTERDAY = `curl -H "$ND" "$T/log/records?from=@-24h&until=latest"`
 const TAGGED = `curl "$T/orders/records?tags=vip&wait=30s"`
-const GROW = `curl --json '{"count":8}' $T/orders/partitions`
+const GROUP = `M=me; curl --json '{"topics":["orders"]}' -X PUT $G/bill/members/$M; C=
+while r=$(curl -fsS -X POST "$G/bill/members/$M/poll?wait=30s&commit=$C"); do jq -c '.records[]' <<<"$r" | ./work && C=$(jq -r .cursor <<<"$r"); done`
+const OPERATE = `curl $G/bill; curl --json '{"count":8}' $T/orders/partitions`
 
 const SEEN_MS_MAX = 10_000
 const LINES = Array.from({ length: 12 }, (_, i) => `12:00:${String(i).padStart(2, '0')} "line" ${i}`)
@@ -24,6 +25,7 @@ const appLog = join(scratch.folder, 'app.log')
 let broker: BrokerProcess
 let pipe: ShellRun
 let tail: ShellRun
+let group: ShellRun
 
 function start(script: string): ShellRun {
   return new ShellRun(`${HEAD.replace('7070', String(broker.port))}\n${script}`, scratch.folder)
@@ -40,6 +42,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await pipe?.end()
   await tail?.end()
+  await group?.end()
   await broker?.kill()
   scratch.remove()
 })
@@ -47,6 +50,18 @@ afterAll(async () => {
 async function logLines(): Promise<unknown[]> {
   const { records } = await broker.call<{ records: { value: unknown }[] }>('GET', '/v1/topics/log/records')
   return records.map((record) => record.value)
+}
+
+const done = join(scratch.folder, 'done.ndjson')
+
+function workDone(): { partition: number }[] {
+  const lines = readFileSync(done, 'utf8').split('\n')
+  return lines.filter((line) => line !== '').map((line) => JSON.parse(line) as { partition: number })
+}
+
+async function lagOf(name: string): Promise<number | null> {
+  const { partitions } = await broker.call<{ partitions: { lag: number | null }[] }>('GET', `/v1/groups/${name}`)
+  return partitions.reduce<number | null>((sum, { lag }) => (sum === null || lag === null ? null : sum + lag), 0)
 }
 
 describe('the scripts at the head of the contract', () => {
@@ -101,11 +116,39 @@ describe('the scripts at the head of the contract', () => {
     expect(records).toMatchObject([{ offset: 1, value: { id: 2 }, tags: ['vip'] }])
   })
 
-  test('10 grow a topic', async () => {
-    await run(GROW)
-    const { partitions } = await broker.call<{ partitions: unknown[] }>('GET', '/v1/topics/orders')
-    expect(partitions.length).toBe(8)
-  })
+  test('4 a group consumer that commits after work', async () => {
+    // It fails at first, as work does, and is given the same again.
+    writeFileSync(
+      join(scratch.folder, 'work'),
+      '#!/bin/sh\n[ -e tried ] || { touch tried; exit 1; }\ncat >> done.ndjson\n',
+      {
+        mode: 0o755,
+      },
+    )
+    writeFileSync(done, '')
+    group = start(GROUP)
+    await until(Date.now() + SEEN_MS_MAX, async () => workDone().length === 2)
+    await run(`curl -fsS --json '[{"value":{"id":3}},{"value":{"id":4}}]' $T/orders/records`)
+    await until(Date.now() + SEEN_MS_MAX, async () => workDone().length === 4)
+    expect(workDone()).toMatchObject([1, 2, 3, 4].map((id) => ({ topic: 'orders', value: { id } })))
+    // What was done is committed by the poll behind it.
+    await until(Date.now() + SEEN_MS_MAX, async () => (await lagOf('bill')) === 0)
+  }, 30_000)
+
+  test('10 a look at the group, and a topic that grows under it', async () => {
+    const [described, grown] = (await run(OPERATE)).split(/(?<=\})(?=\{)/)
+    expect(JSON.parse(described!)).toMatchObject({
+      group: 'bill',
+      state: 'stable',
+      members: [{ member: 'me', topics: ['orders'] }],
+      partitions: [{ topic: 'orders', partition: 0, member: 'me', nextOffset: 4, lag: 0 }],
+    })
+    expect((JSON.parse(grown!) as { partitions: unknown[] }).partitions.length).toBe(8)
+    await run(`for p in 1 7; do curl -fsS --json '{"value":{"id":5}}' $T/orders/partitions/$p/records; done`)
+    await until(Date.now() + SEEN_MS_MAX, async () => workDone().length === 6)
+    const grownInto = workDone().slice(4)
+    expect(new Set(grownInto.map(({ partition }) => partition))).toEqual(new Set([1, 7]))
+  }, 30_000)
 
   test('3 a log followed live, until the broker says goodbye', async () => {
     tail = start(TAIL)
