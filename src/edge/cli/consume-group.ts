@@ -21,6 +21,7 @@ export interface GroupConsumeOptions {
 const WAIT = '30s'
 const SETTLE_WAIT = '1s'
 const POLL_RECORDS_MAX = 1_000
+const AGAIN_MS = 250
 const LINE_FEED = 10
 
 export async function consumeAsMember(remote: Remote, options: GroupConsumeOptions): Promise<void> {
@@ -50,6 +51,7 @@ class Member {
   #generation = ''
   #isMember = false
   #isSettling = false
+  #isAway = false
 
   constructor(remote: Remote, options: GroupConsumeOptions, signal: AbortSignal) {
     this.#remote = remote
@@ -61,16 +63,16 @@ class Member {
   async consume(): Promise<void> {
     await this.#join()
     for (let left = this.#options.limit; left > 0 && !this.#signal.aborted;) {
-      const response = await this.#poll(Math.min(left, POLL_RECORDS_MAX))
-      if (response === null) continue
-      const lines = new Uint8Array(await response.arrayBuffer())
+      const polled = await this.#poll(Math.min(left, POLL_RECORDS_MAX))
+      if (polled === null) continue
+      const { lines, headers } = polled
+      this.#isAway = false
       await print(lines)
       this.#isSettling = lines.length === 0
-      this.#cursor = response.headers.get('naru-cursor') ?? ''
-      this.#generation = response.headers.get('naru-generation') ?? ''
+      this.#cursor = headers.get('naru-cursor') ?? ''
+      this.#generation = headers.get('naru-generation') ?? ''
       left -= countOf(lines)
-      const isAtEnd =
-        response.headers.get('naru-caught-up') === 'true' && response.headers.get('naru-member-state') === 'stable'
+      const isAtEnd = headers.get('naru-caught-up') === 'true' && headers.get('naru-member-state') === 'stable'
       if (isAtEnd && !this.#options.follow) return
     }
   }
@@ -99,25 +101,36 @@ class Member {
     this.#isMember = true
   }
 
-  /** Null: it was removed from the group, and has joined again. */
-  async #poll(limit: number): Promise<Response | null> {
+  /** Null: to be asked again. It was removed from the group, and has joined again; or the broker is away for a while. */
+  async #poll(limit: number): Promise<{ lines: Uint8Array; headers: Headers } | null> {
     const query = new URLSearchParams({ limit: String(limit), commit: this.#cursor })
     if (this.#options.follow) query.set('wait', WAIT)
     else if (this.#isSettling) query.set('wait', SETTLE_WAIT)
     if (this.#options.format === 'record') query.set('format', 'record')
     try {
-      return await this.#remote.send(`${this.#memberPath()}/poll?${query}`, {
+      const response = await this.#remote.send(`${this.#memberPath()}/poll?${query}`, {
         method: 'POST',
         headers: { accept: 'application/x-ndjson' },
         signal: this.#signal,
       })
+      return { lines: new Uint8Array(await response.arrayBuffer()), headers: response.headers }
     } catch (error) {
-      if (!isRemoved(error)) throw error
+      if (this.#signal.aborted) throw error
+      if (!isRemoved(error)) return this.#waitOrThrow(error)
       this.#cursor = ''
       this.#isSettling = false
       await this.#join()
       return null
     }
+  }
+
+  async #waitOrThrow(error: unknown): Promise<null> {
+    const isFinal = error instanceof Refused && !error.isRetryable
+    if (!this.#options.follow || isFinal) throw error
+    if (!this.#isAway) process.stderr.write('naru: the broker does not answer; trying again\n')
+    this.#isAway = true
+    await Bun.sleep(AGAIN_MS)
+    return null
   }
 
   #memberPath(): string {

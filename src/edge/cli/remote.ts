@@ -9,6 +9,8 @@ export class Refused extends CommandFailed {
   constructor(
     /** Of the problem; empty where the answer was none. */
     readonly code: string,
+    /** Whether the same can succeed later. */
+    readonly isRetryable: boolean,
     message: string,
   ) {
     super(message)
@@ -52,13 +54,25 @@ export class Remote {
 async function refusalOf(response: Response): Promise<Refused> {
   const text = await response.text()
   try {
-    const problem = JSON.parse(text) as { code?: string; title?: string; detail?: string; errors?: ProblemError[] }
+    const problem = JSON.parse(text) as Told
     const said = problem.detail ?? problem.title ?? `status ${response.status}`
     const errors = (problem.errors ?? []).map((error) => `${error.pointer}: ${error.message}`)
-    return new Refused(problem.code ?? '', [said, ...errors.filter((error) => error !== said)].join('\n  '))
+    return new Refused(
+      problem.code ?? '',
+      problem.retryable === true,
+      [said, ...errors.filter((error) => error !== said)].join('\n  '),
+    )
   } catch {
-    return new Refused('', `the broker answered ${response.status}: ${text.slice(0, 200)}`)
+    return new Refused('', false, `the broker answered ${response.status}: ${text.slice(0, 200)}`)
   }
+}
+
+interface Told {
+  code?: string
+  retryable?: boolean
+  title?: string
+  detail?: string
+  errors?: ProblemError[]
 }
 
 interface ProblemError {

@@ -130,7 +130,7 @@ export function problemOfGroup(refusal: GroupsRefusal, image: ClusterImage): Pro
     }
     case 'group-not-empty': {
       const { group, members } = refusal
-      return new Problem('group-not-empty', `Group ${group} has ${members} members: they have to leave first`, {
+      return new Problem('group-not-empty', `Group ${group} has members (${members}): they have to leave first`, {
         group,
         members,
       })
