@@ -12,6 +12,7 @@ const RECORD_BYTES = 100
 const MESSAGES_ON_WAY = 32
 const LOG_RECORDS = 400_000
 const RATE_PER_S = 1_000
+/** An acknowledgement leaves when the sync has ended: it is what the sync is taken by. */
 const SYNC_SLACK_MS = 2
 const BARE_FRAME_BYTES = 256 * 1024
 const CAUGHT_UP = '"caughtUp":true}'
@@ -163,6 +164,7 @@ async function latency(world: BenchWorld): Promise<Row> {
   const subscriber = await Subscribers.open({ port: broker.port, path: '/v1/ws', hello, count: 1 })
   const sentAt: number[] = []
   const latencies: number[] = []
+  const acknowledged: number[] = []
   subscriber.onRecords = () => {
     const now = performance.now()
     while (latencies.length < subscriber.records) latencies.push(now - sentAt[latencies.length]!)
@@ -176,9 +178,15 @@ async function latency(world: BenchWorld): Promise<Row> {
   while (sentAt.length < total) {
     const due = Math.min(total, Math.floor(((performance.now() - startedAt) / 1_000) * RATE_PER_S))
     while (sentAt.length < due) {
-      sentAt.push(performance.now())
+      const sentAtMs = performance.now()
+      sentAt.push(sentAtMs)
       const reply = fetch(`${broker.url}/v1/topics/${topic}/records`, { method: 'POST', body, headers })
-      replies.push(reply.then((response) => response.arrayBuffer()))
+      replies.push(
+        reply.then((response) => {
+          acknowledged.push(performance.now() - sentAtMs)
+          return response.arrayBuffer()
+        }),
+      )
     }
     await Bun.sleep(1)
   }
@@ -186,17 +194,20 @@ async function latency(world: BenchWorld): Promise<Row> {
   await subscriber.whole(total)
   const after = await Metrics.scrape(broker)
   subscriber.close()
-  const sorted = new Float64Array(latencies.slice(latencies.length / 10)).sort()
+  const [sorted, acks] = [latencies, acknowledged].map((all) => new Float64Array(all.slice(all.length / 10)).sort())
   const syncMs = Metrics.quantileBetween('naru_log_sync_seconds', 0.99, before, after) * 1_000
-  const p99 = percentile(sorted, 0.99)
+  const p99 = percentile(sorted!, 0.99)
+  const ackMs = percentile(acks!, 0.99)
   return {
     path: `produced to pushed, ${RATE_PER_S} records/s`,
-    measured: { ...measuredOf(total, total / RATE_PER_S, Number.NaN), p50: percentile(sorted, 0.5), p99 },
+    measured: { ...measuredOf(total, total / RATE_PER_S, Number.NaN), p50: percentile(sorted!, 0.5), p99 },
     recordsPerRequest: 1,
     payloadBytes: RECORD_BYTES,
-    p99Ratio: p99 - syncMs,
+    p99Ratio: p99 - ackMs,
     p99Target: SYNC_SLACK_MS,
-    note: `p99 of a sync: at most ${syncMs.toFixed(2)} ms (bucket bound); the p99 target is of what is beyond it, in ms`,
+    note:
+      `the p99 target is of what comes behind the acknowledgement, whose p99 is ${ackMs.toFixed(2)} ms; ` +
+      `of a sync it is at most ${syncMs.toFixed(2)} ms (bucket bound), and a record waits for the one under way and its own`,
   }
 }
 
