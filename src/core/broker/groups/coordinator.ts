@@ -50,7 +50,8 @@ export class Coordinator implements Timed {
   /** Groups that have yet to be brought in line with the topics there are. */
   readonly #stale = new Set<string>()
   #isRefreshing = false
-  #isClosed = false
+  /** What it answers once it is closed. */
+  #closedAs: CoordinatorRefusal | null = null
 
   constructor(replica: Replica, world: CoordinatorWorld) {
     this.#world = world
@@ -89,14 +90,14 @@ export class Coordinator implements Timed {
   /** Resolves when the answer is committed. */
   async submit(command: GroupCommand): Promise<GroupReply | CoordinatorRefusal> {
     const runtime = await this.#opened
-    if (this.#isClosed) return { kind: 'closing' }
+    if (this.#closedAs !== null) return this.#closedAs
     if (runtime === null) return { kind: 'coordinator-loading' }
     const submitted = await runtime.submit(command)
     switch (submitted.kind) {
       case 'committed':
         return submitted.reply
       case 'refused':
-        if (submitted.reason === 'closed') return { kind: 'closing' }
+        if (submitted.reason === 'closed') return this.#closedAs ?? { kind: 'closing' }
         return { kind: submitted.reason === 'disk-full' ? 'no-space' : 'coordinator-loading' }
       case 'lost':
         return { kind: submitted.outcome === 'none' ? 'no-space' : 'unknown-outcome' }
@@ -139,7 +140,7 @@ export class Coordinator implements Timed {
   }
 
   #refresh(): void {
-    if (this.#isRefreshing || this.#stale.size === 0 || this.#isClosed) return
+    if (this.#isRefreshing || this.#stale.size === 0 || this.#closedAs !== null) return
     this.#isRefreshing = true
     void this.#refreshSome().then((isDone) => {
       this.#isRefreshing = false
@@ -161,8 +162,8 @@ export class Coordinator implements Timed {
   }
 
   /** Takes no more work; resolves when all that was appended has met its fate. Before the partition is closed. */
-  async close(): Promise<void> {
-    this.#isClosed = true
+  async close(as: 'closing' | 'coordinator-loading'): Promise<void> {
+    this.#closedAs = { kind: as }
     const runtime = await this.#opened
     await runtime?.close()
     this.#journal.close()

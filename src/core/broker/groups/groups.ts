@@ -1,8 +1,7 @@
-// `broker.groups`: consumer groups as the edge sees them. A group's coordinator is on the partition of `__groups` that its name
-// hashes to; the topic is made when the first group is. Every answer is committed before it is given.
+// `broker.groups`: consumer groups as the edge sees them. Every answer is committed before it is given.
 
 import { isInternalName, limits } from '../../base/index.ts'
-import { type ClusterImage, GROUPS_TOPIC, type InternalTopic } from '../../cluster/index.ts'
+import { GROUPS_TOPIC } from '../../cluster/index.ts'
 import type {
   Assignment,
   GroupCommand,
@@ -14,10 +13,7 @@ import type {
   PutPlan,
 } from '../../group/index.ts'
 import type { Clock, Codec, Events } from '../../ports/index.ts'
-import { slotOfKey } from '../../record/index.ts'
 import { type FetchHost, FetchSession } from '../fetch.ts'
-import type { PlaceRefusal } from '../refusal.ts'
-import { TopicRoute } from '../routing.ts'
 import type { Timers } from '../timers.ts'
 import type {
   CommitAsk,
@@ -30,20 +26,14 @@ import type {
   Standing,
 } from './asks.ts'
 import { Coordinator } from './coordinator.ts'
+import { Coordinators, type CoordinatorsHost } from './coordinators.ts'
 import { MemberPoll } from './member-poll.ts'
 import { JournalPen } from './partition-journal.ts'
 import { placesOf, resetPlaces } from './places.ts'
 import { heldPositions } from './positions.ts'
 
 /** What groups need of the broker around them. */
-export interface GroupsHost extends FetchHost {
-  readonly image: ClusterImage
-  routeOf(topic: string): TopicRoute | PlaceRefusal
-  /** Makes the topic where it is not there, and waits until it is open. */
-  openInternal(topic: InternalTopic): Promise<InternalRoute>
-}
-
-export type InternalRoute = TopicRoute | { kind: 'closing' | 'no-space' | 'unknown-outcome' | 'loading' }
+export interface GroupsHost extends FetchHost, CoordinatorsHost {}
 
 export interface GroupsOptions {
   host: GroupsHost
@@ -64,45 +54,41 @@ export interface Parking {
 
 type ReplyOf<Kind extends GroupReply['kind']> = Extract<GroupReply, { kind: Kind }>
 
-const encoder = new TextEncoder()
-
 export class Groups {
-  readonly #options: GroupsOptions
   readonly #host: GroupsHost
-  readonly #pen: JournalPen
-  /** By partition of the topic; none until there is one. */
-  #coordinators: readonly Coordinator[] = []
-  #opening: Promise<GroupsRefusal | null> | null = null
-  #isClosing = false
+  readonly #timers: Timers
+  readonly #topics: GroupTopics
+  readonly #coordinators: Coordinators
 
-  constructor(options: GroupsOptions) {
-    this.#options = options
-    this.#host = options.host
-    this.#pen = new JournalPen(options.codec, options.clock)
+  constructor({ host, clock, codec, events, timers, offsetsRetentionMs }: GroupsOptions) {
+    this.#host = host
+    this.#timers = timers
+    const topics = topicsOf(host)
+    this.#topics = topics
+    const { waiting } = host
+    const pen = new JournalPen(codec, clock)
+    this.#coordinators = new Coordinators(host, { clock, events, timers, waiting, pen, topics, offsetsRetentionMs })
   }
 
   /** Loads the groups there are, beside everything else: whoever asks for one waits for that. */
   start(): void {
-    const route = this.#host.routeOf(GROUPS_TOPIC)
-    if (route instanceof TopicRoute) this.#coordinate(route)
+    this.#coordinators.start()
   }
 
-  /** A topic has been made, has grown or is retiring partitions. */
+  /** A topic has been made, has grown, is retiring partitions, or is led by another. */
   topicChanged(topic: string): void {
-    if (isInternalName(topic)) return
-    for (const coordinator of this.#coordinators) coordinator.refreshSubscribers(topic)
+    if (topic === GROUPS_TOPIC) this.#coordinators.follow()
+    else for (const coordinator of this.#coordinators.all()) coordinator.refreshSubscribers(topic)
   }
 
   /** Of every group, also those that only have offsets there. */
   topicRemoved(): void {
-    for (const coordinator of this.#coordinators) coordinator.refreshAll()
+    for (const coordinator of this.#coordinators.all()) coordinator.refreshAll()
   }
 
   /** Takes no more work; resolves when all that was appended has met its fate. */
-  async close(): Promise<void> {
-    this.#isClosing = true
-    await this.#opening
-    await Promise.all(this.#coordinators.map((coordinator) => coordinator.close()))
+  close(): Promise<void> {
+    return this.#coordinators.close()
   }
 
   // --- members ---------------------------------------------------------------------------------------------------------
@@ -117,10 +103,10 @@ export class Groups {
    * all the while the member counts as alive.
    */
   async heartbeat(ask: MemberAsk & { owned: Assignment | null }, parking: Parking | null): Promise<Standing> {
-    const waitMs = parking === null ? 0 : Math.max(0, Math.ceil(parking.deadlineMs - this.#options.timers.nowMs()))
+    const waitMs = parking === null ? 0 : Math.max(0, Math.ceil(parking.deadlineMs - this.#timers.nowMs()))
     const told = await this.#ask({ kind: 'heartbeat', ...ask, waitMs }, 'alive')
     if (told.kind !== 'alive' || parking === null || waitMs === 0) return told
-    const coordinator = this.#coordinatorOf(ask.group)
+    const coordinator = this.#coordinators.led(ask.group)
     if (coordinator === null) return told
     const watcher = coordinator.watch(told)
     if (!watcher.isChanged) await this.#host.waiting.wait([watcher.room], parking.deadlineMs, parking.onPark)
@@ -136,7 +122,7 @@ export class Groups {
   ): Promise<MemberPoll | GroupsRefusal> {
     const reply = await this.#ask({ kind: 'poll', ...ask }, 'polled')
     if (reply.kind !== 'polled') return reply
-    const coordinator = this.#coordinatorOf(ask.group)
+    const coordinator = this.#coordinators.led(ask.group)
     if (coordinator === null) return { kind: 'closing' }
     const watcher = coordinator.watch(reply)
     const held = await heldPositions(this.#host, reply, (offsets) =>
@@ -196,9 +182,8 @@ export class Groups {
 
   /** By name. */
   async list(): Promise<readonly GroupSummary[] | GroupsRefusal> {
-    if (this.#isClosing) return { kind: 'closing' }
     const summaries: GroupSummary[] = []
-    for (const view of await Promise.all(this.#coordinators.map((coordinator) => coordinator.view()))) {
+    for (const view of await Promise.all([...this.#coordinators.all()].map((coordinator) => coordinator.view()))) {
       if (view === null) return { kind: 'coordinator-loading' }
       for (const { name, state, members } of view.groups.values()) {
         summaries.push({ group: name, state, members: members.size })
@@ -220,8 +205,6 @@ export class Groups {
     }
   }
 
-  // --- coordinators ----------------------------------------------------------------------------------------------------
-
   /** A machine answers what it was asked, or refuses. */
   async #ask<Kind extends GroupReply['kind']>(
     command: GroupCommand & { group: string },
@@ -232,67 +215,20 @@ export class Groups {
   }
 
   async #submit(command: GroupCommand & { group: string }, mayMake: boolean): Promise<GroupReply | GroupsRefusal> {
-    if (this.#isClosing) return { kind: 'closing' }
-    if (this.#coordinators.length === 0) {
-      const refusal = await this.#open(mayMake)
-      if (refusal !== null) return refusal
-    }
-    const coordinator = this.#coordinatorOf(command.group)
-    return coordinator === null ? { kind: 'unknown-group', group: command.group } : coordinator.submit(command)
+    const coordinator = await this.#coordinators.of(command.group, mayMake)
+    if (coordinator === null) return { kind: 'unknown-group', group: command.group }
+    return coordinator instanceof Coordinator ? coordinator.submit(command) : coordinator
   }
+}
 
-  /** Null: there is no coordinator, and so no group. */
-  #coordinatorOf(group: string): Coordinator | null {
-    const { length } = this.#coordinators
-    if (length === 0) return null
-    const name = encoder.encode(group)
-    return this.#coordinators[slotOfKey(name, 0, name.length) % length]!
-  }
-
-  async #open(mayMake: boolean): Promise<GroupsRefusal | null> {
-    const route = this.#host.routeOf(GROUPS_TOPIC)
-    if (route instanceof TopicRoute) this.#coordinate(route)
-    else if (route.kind === 'loading') return { kind: 'coordinator-loading' }
-    else if (mayMake) return this.#make()
-    return null
-  }
-
-  /** Whoever comes first makes the topic. */
-  #make(): Promise<GroupsRefusal | null> {
-    this.#opening ??= this.#openMade().finally(() => {
-      this.#opening = null
-    })
-    return this.#opening
-  }
-
-  async #openMade(): Promise<GroupsRefusal | null> {
-    const route = await this.#host.openInternal(GROUPS_TOPIC)
-    if (!(route instanceof TopicRoute)) return { kind: route.kind === 'loading' ? 'coordinator-loading' : route.kind }
-    this.#coordinate(route)
-    return null
-  }
-
-  #coordinate({ replicas }: TopicRoute): void {
-    if (this.#coordinators.length > 0 || this.#isClosing) return
-    const { clock, events, timers, offsetsRetentionMs } = this.#options
-    const { waiting } = this.#host
-    const world = {
-      ...{ clock, events, timers, waiting, offsetsRetentionMs },
-      pen: this.#pen,
-      topics: this.#topics,
-      groupCount: () => this.#coordinators.reduce((count, coordinator) => count + coordinator.groupCount, 0),
-    }
-    this.#coordinators = replicas.map((replica) => new Coordinator(replica, world))
-  }
-
-  /** Topics as groups know them: those that are open here. */
-  readonly #topics: GroupTopics = {
-    topicNamed: (name) => {
-      const route = isInternalName(name) ? null : this.#host.routeOf(name)
-      if (!(route instanceof TopicRoute)) return null
-      return { id: route.topic.id, partitions: route.topic.partitions.map(({ partition }) => partition) }
+/** Topics as groups know them. */
+function topicsOf(host: GroupsHost): GroupTopics {
+  return {
+    topicNamed(name) {
+      const topic = isInternalName(name) ? null : host.image.topicNamed(name)
+      return topic && { id: topic.id, partitions: topic.partitions.map(({ partition }) => partition) }
     },
-    isDeleted: (topicId) => this.#host.image.isDeleted(topicId),
-    endOffset: (topicId, partition) => this.#host.route(topicId)?.replica(partition)?.live.highWatermark ?? null,
+    isDeleted: (topicId) => host.image.isDeleted(topicId),
+    endOffset: (topicId, partition) => host.route(topicId)?.replica(partition)?.live.highWatermark ?? null,
   }
 }
