@@ -549,6 +549,14 @@ export type GroupOffsets = {
     cursor: string;
 };
 
+export type GroupCommitted = {
+    group: string;
+    /**
+     * How many offsets.
+     */
+    count: number;
+};
+
 export type GroupOffsetsPut = {
     /**
      * Places as an answer told them; or `offsets`.
@@ -620,12 +628,25 @@ export type Limits = {
 
 export type Cluster = {
     clusterId: string;
-    controller: number;
+    /**
+     * The broker that decides, as far as the one asked knows. Null: none does.
+     */
+    controller: number | null;
+    /**
+     * Brokers of which a majority decides.
+     */
+    voters: Array<number>;
     brokers: Array<{
         id: number;
-        state: 'starting' | 'ready' | 'closing';
+        /**
+         * Fenced: silent, stopping or starting; it leads nothing.
+         */
+        state: 'live' | 'fenced';
     }>;
     topics: number;
+    /**
+     * Of all topics.
+     */
     partitions: number;
     version: string;
 };
@@ -1814,9 +1835,9 @@ export type PutGroupOffsetsError = PutGroupOffsetsErrors[keyof PutGroupOffsetsEr
 
 export type PutGroupOffsetsResponses = {
     /**
-     * Committed: what the group has committed now.
+     * Committed.
      */
-    200: GroupOffsets;
+    200: GroupCommitted;
 };
 
 export type PutGroupOffsetsResponse = PutGroupOffsetsResponses[keyof PutGroupOffsetsResponses];

@@ -214,7 +214,8 @@ forEachTarget((target) => {
     const { topic, group } = await grouped(2)
     await fill(target(), topic, 0, 5)
     const offsets = [{ topic, partition: 0, nextOffset: 4, metadata: 'up to noon' }]
-    const set = expectOk(await group.putOffsets({ offsets }))
+    expect(expectOk(await group.putOffsets({ offsets }))).toEqual({ group: group.group, count: 1 })
+    const set = expectOk(await get(target(), `${group.path}/offsets`))
     expect(set['offsets']).toMatchObject([{ topic, partition: 0, nextOffset: 4, lag: 1, metadata: 'up to noon' }])
     const cursor = set['cursor'] as string
     expectOk(await group.putOffsets({ offsets: [{ topic, partition: 0, nextOffset: 1 }] }))

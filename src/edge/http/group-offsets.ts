@@ -4,6 +4,7 @@ import type { ResetAsk } from '../../core/broker/index.ts'
 import type { OffsetCommit } from '../../core/group/index.ts'
 import {
   commitsOf,
+  GroupCommittedShape,
   GroupOffsetsPut,
   GroupOffsetsShape,
   GroupReset,
@@ -39,7 +40,7 @@ export const groupOffsetOperations: readonly Operation[] = [
     tag: 'groups',
     summary: 'Commit, forward or back: as a member, what it holds; as anybody, while the group has no members',
     body: { shape: GroupOffsetsPut, isOptional: false },
-    answers: { 200: { about: 'Committed: what the group has committed now.', shape: GroupOffsetsShape } },
+    answers: { 200: { about: 'Committed.', shape: GroupCommittedShape } },
     problems: [
       ...(['malformed', 'invalid', 'limit-reached', 'unknown-topic', 'unknown-partition', 'beyond-end'] as const),
       ...(['foreign-topic', 'fenced', 'not-held', 'group-not-empty'] as const),
@@ -68,14 +69,15 @@ async function getOffsets(path: ControlPath, { names }: ControlCall): Promise<Re
   return 'places' in described ? jsonAnswer(offsetsView(described)) : refusedGroup(path, described)
 }
 
-async function putOffsets(path: ControlPath, call: ControlCall): Promise<Response> {
-  const given = readShape(GroupOffsetsPut, call.body)
+async function putOffsets(path: ControlPath, { names, body }: ControlCall): Promise<Response> {
+  const given = readShape(GroupOffsetsPut, body)
   if (given instanceof Problem) return problemAnswer(given)
   const offsets = givenOffsets(path, given)
   if (offsets instanceof Problem) return problemAnswer(offsets)
+  const group = names['group']!
   const { member = null, generation = null } = given
-  const reply = await path.broker.groups.commit({ group: call.names['group']!, member, generation, offsets })
-  if (reply.kind === 'committed') return getOffsets(path, call)
+  const reply = await path.broker.groups.commit({ group, member, generation, offsets })
+  if (reply.kind === 'committed') return jsonAnswer({ group, count: offsets.length })
   return member === null ? refusedGroup(path, reply) : problemAnswer(problemOfMember(reply, member, path.broker.image))
 }
 

@@ -250,6 +250,10 @@ export const GroupOffsetsShape = z
   })
   .openapi('GroupOffsets')
 
+export const GroupCommittedShape = z
+  .object({ group: GroupName, count: z.int().describe('How many offsets.') })
+  .openapi('GroupCommitted')
+
 export const GroupResetShape = z
   .object({
     group: GroupName,

@@ -5,6 +5,7 @@ export { commitsOf } from './group-commits.ts'
 export { problemOfGroup, problemOfMember } from './group-refusal.ts'
 export {
   type AssignmentView,
+  GroupCommittedShape,
   GroupDeletedShape,
   GroupHeartbeat,
   GroupJoin,
