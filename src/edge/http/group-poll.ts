@@ -57,7 +57,9 @@ export async function pollMember(path: DataPath, { group, member }: PollAddress,
   const poll = await path.broker.groups.poll({ group, member, generation, commit, waitMs: asked.waitMs })
   if (!(poll instanceof MemberPoll)) return refused(path, poll, member)
   try {
-    return await taken(path, { ...asked, tags: poll.tags }, poll, call)
+    // A generation the member has not heard of is news to it.
+    const isNews = generation !== null && generation !== poll.membership.member.generation
+    return await taken(path, { ...asked, tags: poll.tags, waitMs: isNews ? 0 : asked.waitMs }, poll, call)
   } catch (error) {
     await poll.end()
     throw error

@@ -106,6 +106,11 @@ export class Groups {
     const waitMs = parking === null ? 0 : Math.max(0, Math.ceil(parking.deadlineMs - this.#timers.nowMs()))
     const told = await this.#ask({ kind: 'heartbeat', ...ask, waitMs }, 'alive')
     if (told.kind !== 'alive' || parking === null || waitMs === 0) return told
+    // It is told at once what it has not heard of.
+    if (ask.generation !== null && ask.generation !== told.member.generation) {
+      this.touch(told)
+      return told
+    }
     const coordinator = this.#coordinators.led(ask.group)
     if (coordinator === null) return told
     const watcher = coordinator.watch(told)
