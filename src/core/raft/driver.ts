@@ -74,6 +74,7 @@ export class RaftDriver implements RaftStoreListener {
       peers,
       events,
       onWhole: (message) => this.#step(message),
+      onFailed: (error) => setup.halt('a received snapshot could not be kept', error),
       onSent: (to, outcome) => {
         this.#raft?.snapshotReport(replicaOf(to), outcome)
         this.#pump()
@@ -168,7 +169,8 @@ export class RaftDriver implements RaftStoreListener {
 
   /** The storage holds a snapshot up to `index`. */
   snapshotMade(index: number): void {
-    this.#raft?.snapshotMade(index)
+    // one that began anew meanwhile has yet to apply that far
+    if (this.#raft !== null && index <= this.#raft.appliedIndex) this.#raft.snapshotMade(index)
   }
 
   async close(): Promise<void> {
@@ -254,6 +256,7 @@ export class RaftDriver implements RaftStoreListener {
   #onUp(replica: ReplicaId): void {
     this.#up.add(replica)
     this.#raft?.contact([replica])
+    this.#raft?.observe(replica)
     this.#pump()
   }
 

@@ -31,6 +31,7 @@ export interface TransferWorld {
   readonly events: Events
   /** The snapshot for this message is at hand. */
   readonly onWhole: (message: MessageOf<'install'>) => void
+  readonly onFailed: (error: unknown) => void
   readonly onSent: (to: Peer, outcome: 'progressing' | 'failed') => void
 }
 
@@ -84,7 +85,7 @@ export class SnapshotTransfer {
     receiving.reached += bytes.length
     if (receiving.reached < bytesTotal) return this.#ask(from.nodeId)
     receiving.isVerifying = true
-    void this.#verify(receiving)
+    this.#verify(receiving).catch(this.#world.onFailed)
   }
 
   async #verify(receiving: Receiving): Promise<void> {
