@@ -72,7 +72,7 @@ export const GROUP_SESSION_MS_MIN = 6_000
 export const GROUP_SESSION_MS_DEFAULT = 45_000
 export const GROUP_SESSION_MS_MAX = 300_000
 export const GROUP_HEARTBEAT_MS = 5_000
-/** One that is alive but neither polls nor commits for so long is removed. */
+/** One that is alive but neither polls nor commits for so long, while there is something to commit, is removed. */
 export const GROUP_POLL_MS_MIN = 6_000
 export const GROUP_POLL_MS_DEFAULT = 300_000
 export const GROUP_POLL_MS_MAX = 86_400_000

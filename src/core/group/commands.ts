@@ -67,8 +67,11 @@ export interface Join extends Partial<GroupSettings> {
   member: string
   /** Names; one that does not exist is taken up when it is created. */
   topics: readonly string[]
+  /** Without a sign of life for so long it is removed. */
   sessionMs?: number
+  /** And without a poll or a commit, while there is something that it has not committed. */
   pollMs?: number
+  /** And when it has not dropped by then what it was asked to drop. */
   rebalanceMs?: number
   /**
    * The name of a place that outlives its holder: whoever joins with it later, under whatever member id, takes over
@@ -84,7 +87,10 @@ export interface Heartbeat {
   member: string
   /** Null: not checked. */
   generation: number | null
-  /** What the consumer works on; what it was to drop and is not among it has been dropped. Null: not told. */
+  /**
+   * All of its assignment at that generation that it has not dropped, begun or not; what it was to drop and is not among it has
+   * been dropped. Null: not told.
+   */
   owned: Assignment | null
   /** The answer may be held back so long; the session begins behind it. `touch` ends that early. */
   waitMs: number

@@ -17,7 +17,7 @@ import {
   recordOf,
   refused,
 } from './decision.ts'
-import type { Group } from './group.ts'
+import type { Group, Member } from './group.ts'
 
 export function decideHeartbeat(group: Group, command: Heartbeat, context: GroupContext): GroupDecision {
   const { member: name, generation, owned, waitMs } = command
@@ -29,7 +29,7 @@ export function decideHeartbeat(group: Group, command: Heartbeat, context: Group
   if (owned !== null && owns(owned, (topicId, partition) => member.held.since(topicId, partition) === null)) {
     return refused(fenced(member.record, generation ?? member.record.generation))
   }
-  const timers = signOfLife(member.record, waitMs, false)
+  const timers = signOfLife(member.record, waitMs, !hasWork(group, member, context))
   if (owned === null || !mayDrop(member, generation, owned)) {
     return { records: [], reply: { kind: 'alive', ...membership(group, member, context) }, timers }
   }
@@ -63,6 +63,16 @@ export function decideLeave(group: Group, command: Leave, now: number, context: 
   // A place is kept for the session, from now on.
   const session = member.static === null ? [] : signOfLife(member, 0, false)
   return { records: draft.records(), reply: { kind: 'left' }, timers: [...session, ...draftTimers(draft)] }
+}
+
+/** Something it holds has records that it has not committed; without any it gets on by being there. */
+function hasWork(group: Group, { record }: Member, { topics }: GroupContext): boolean {
+  return record.holding.some(({ topicId, partitions }) =>
+    partitions.some((partition) => {
+      const committed = group.offsets.get(topicId, partition)?.nextOffset ?? 0
+      return (topics.endOffset(topicId, partition) ?? 0) > committed
+    }),
+  )
 }
 
 type Expiry = Extract<GroupCommand, { kind: 'session-expired' | 'poll-expired' | 'rebalance-expired' }>

@@ -308,6 +308,25 @@ describe('clocks', () => {
     expect(rig.group().members.size).toBe(0)
   })
 
+  test('a member that has committed all there is gets on by being there', () => {
+    const rig = rigOf(1)
+    rig.join('a', { pollMs: 30_000 })
+    rig.commit('a', [at(0, 1_000)])
+    const beat = (seconds: number): void => {
+      for (let i = 0; i < seconds; i += 5) {
+        rig.pass(5_000)
+        rig.heartbeat('a')
+      }
+    }
+    beat(120)
+    expect(rig.group().members.size).toBe(1)
+    rig.topics.end = 1_001
+    beat(25)
+    expect(rig.group().members.size).toBe(1)
+    beat(5)
+    expect(rig.group().members.size).toBe(0)
+  })
+
   test('what others do does not prolong a session', () => {
     const rig = rigOf()
     rig.join('a', { sessionMs: 30_000 })
