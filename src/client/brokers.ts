@@ -8,8 +8,14 @@ import { NaruError } from './naru-error.ts'
 const RETRY_AFTER_MS_MAX = 30_000
 
 export type Answer<Data> =
-  | { readonly kind: 'done'; readonly data: Data; readonly headers: Headers }
-  | { readonly kind: 'refused'; readonly problem: Problem; readonly retryAfterMs: number }
+  | { readonly kind: 'done'; readonly data: Data; readonly leaderUrl: string | null }
+  | {
+      readonly kind: 'refused'
+      readonly problem: Problem
+      readonly retryAfterMs: number
+      /** Of the broker to ask instead; null: it said none. */
+      readonly leaderUrl: string | null
+    }
   /** Not known whether it arrived. */
   | { readonly kind: 'lost'; readonly error: unknown }
 
@@ -62,10 +68,13 @@ export async function answerOf<Data>(asked: Promise<Result<Data>>): Promise<Answ
   if (response.ok) {
     // A body that broke off says nothing of what was done.
     return error === undefined
-      ? { kind: 'done', data: data as Exclude<Data, undefined>, headers: response.headers }
+      ? { kind: 'done', data: data as Exclude<Data, undefined>, leaderUrl: leaderUrl(response.headers) }
       : { kind: 'lost', error }
   }
-  if (isProblem(error)) return { kind: 'refused', problem: error, retryAfterMs: retryAfterMs(response.headers) }
+  const { headers } = response
+  if (isProblem(error)) {
+    return { kind: 'refused', problem: error, retryAfterMs: retryAfterMs(headers), leaderUrl: leaderUrl(headers) }
+  }
   return { kind: 'lost', error: new Error(`status ${response.status} from something that is not a broker`) }
 }
 
@@ -76,6 +85,11 @@ export function isProblem(value: unknown): value is Problem {
 function retryAfterMs(headers: Headers): number {
   const seconds = Number(headers.get('retry-after') ?? 0)
   return Number.isFinite(seconds) ? Math.min(seconds * 1000, RETRY_AFTER_MS_MAX) : 0
+}
+
+function leaderUrl(headers: Headers): string | null {
+  const url = headers.get('naru-leader')?.replace(/\/+$/, '') ?? ''
+  return /^https?:\/\//.test(url) ? url : null
 }
 
 export function textOf(error: unknown): string {

@@ -171,15 +171,16 @@ export class Lane {
         }),
       ),
     )
-    if (answer.kind === 'lost') {
-      this.#leaderUrl = null
-      brokers.failed(url)
+    if (answer.kind !== 'done') {
+      this.#leaderUrl = answer.kind === 'lost' ? null : answer.leaderUrl
+      // Who cannot take it now and knows of nobody who can is not asked again at once.
+      if (this.#leaderUrl === null && (answer.kind === 'lost' || answer.problem.retryable)) brokers.failed(url)
+      return answer
     }
-    if (answer.kind !== 'done') return answer
-    this.#leaderUrl = answer.headers.get('naru-leader') ?? this.#leaderUrl
+    this.#leaderUrl = answer.leaderUrl ?? this.#leaderUrl
     const first = answer.data.partitions?.[0]
     if (first === undefined) return { kind: 'lost', error: new Error('an answer without offsets') }
-    return { kind: 'done', data: first, headers: answer.headers }
+    return { ...answer, data: first }
   }
 
   async #judge(batch: PendingBatch, answer: Answer<{ baseOffset: number; appendedAt: number }>, backoff: Backoff) {

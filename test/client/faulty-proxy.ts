@@ -8,6 +8,8 @@ export type Fault =
   /** It is done, and nobody learns of it. */
   | { kind: 'lose-answer' }
   | { kind: 'delay'; ms: number }
+  /** It is done, and the answer says who leads. */
+  | { kind: 'name-leader'; url: string }
 
 export class FaultyProxy {
   /** What happens to a request; null: it is passed on. */
@@ -37,6 +39,7 @@ export class FaultyProxy {
     const body = request.body === null ? null : await request.arrayBuffer()
     const { method, headers } = request
     const answer = await fetch(this.#brokerUrl() + pathname + search, { method, headers, body })
+    if (fault?.kind === 'name-leader') answer.headers.set('naru-leader', fault.url)
     if (fault?.kind !== 'lose-answer') return answer
     await answer.arrayBuffer()
     return new Response('no answer from upstream', { status: 502 })
@@ -46,6 +49,10 @@ export class FaultyProxy {
 /** As the broker says it. */
 export function shuttingDown(): Response {
   return problemOf({ kind: 'closing' }).response()
+}
+
+export function notLeader(address: string): Response {
+  return problemOf({ kind: 'not-leader', topic: 't', leader: { nodeId: 2, address } }).response()
 }
 
 export function diskLow(): Response {
