@@ -204,7 +204,7 @@ export function median(values: readonly number[]): number {
 }
 
 export function request(
-  method: 'GET' | 'POST',
+  method: 'GET' | 'POST' | 'PUT',
   path: string,
   body?: Uint8Array | string,
   headers: Readonly<Record<string, string>> = {},

@@ -13,6 +13,7 @@ import { client } from './client-paths.ts'
 import type { Pace } from './comparison.ts'
 import { touchMemory } from './disk-floor.ts'
 import { jsonFetch, storedFetch } from './fetch-paths.ts'
+import { groupRestart, groups, idleGroups } from './group-paths.ts'
 import { ceiling } from './load-ceiling.ts'
 import { batches, jsonProduce, manyPartitions, singlePosts } from './produce-paths.ts'
 import { idleSubscribers } from './push-idle.ts'
@@ -31,6 +32,7 @@ const PATHS: Record<string, (world: BenchWorld) => Promise<Row[]>> = {
   partitions: manyPartitions,
   push,
   client,
+  groups,
 }
 /** Figures without a floor. They start brokers of their own and take their time, so the short form leaves them out. */
 const REPORTED: Record<string, (short: boolean) => Promise<string[]>> = {
@@ -39,6 +41,8 @@ const REPORTED: Record<string, (short: boolean) => Promise<string[]>> = {
   memory,
   polls: parkedPolls,
   subscribers: idleSubscribers,
+  'idle-groups': idleGroups,
+  'group-restart': groupRestart,
   upload,
 }
 const HELP = `scripts/bench [--short] [--only NAME[,NAME]] [--seconds S] [--rounds N] [--data DIR] [--strict]

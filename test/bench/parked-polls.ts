@@ -13,10 +13,13 @@ export class ParkedPolls {
     this.#count = count
   }
 
-  static async open(port: number, poll: Uint8Array, count: number): Promise<ParkedPolls> {
+  /** `pollOf` makes the request of each. */
+  static async open(port: number, pollOf: (i: number) => Uint8Array, count: number): Promise<ParkedPolls> {
     const polls = new ParkedPolls(count)
     for (let opened = 0; opened < count; opened += CONNECT_AT_ONCE) {
-      const wave = Array.from({ length: Math.min(CONNECT_AT_ONCE, count - opened) }, () => polls.#park(port, poll))
+      const wave = Array.from({ length: Math.min(CONNECT_AT_ONCE, count - opened) }, (_, i) =>
+        polls.#park(port, pollOf(opened + i)),
+      )
       polls.#sockets.push(...(await Promise.all(wave)))
     }
     return polls

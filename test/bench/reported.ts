@@ -122,7 +122,7 @@ export async function parkedPolls(short: boolean): Promise<string[]> {
     // the first time pays for code and buffers that stay: the second is what a poll costs
     for (const time of ['first', 'again']) {
       const before = rssBytes(broker.pid)
-      const polls = await ParkedPolls.open(broker.port, request('GET', path), count)
+      const polls = await ParkedPolls.open(broker.port, () => request('GET', path), count)
       await until(Date.now() + 20_000, async () => {
         const waiting = /^naru_waiters(?:\{[^}]*\})? (\d+)/m.exec(await (await fetch(`${broker.url}/metrics`)).text())
         return waiting === null || Number(waiting[1]) >= count
