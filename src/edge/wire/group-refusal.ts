@@ -19,7 +19,7 @@ export function problemOfGroup(refusal: GroupsRefusal, image: ClusterImage): Pro
       const { group, member, generation, currentGeneration } = refusal
       return new Problem(
         'fenced',
-        `The generation of ${member} in ${group} is ${currentGeneration}, not ${generation}: PUT the member again and go on with what that answers`,
+        `The generation of ${member} in ${group} is ${currentGeneration}, not ${generation}: PUT it again to go on`,
         { group, member, generation, currentGeneration },
       )
     }

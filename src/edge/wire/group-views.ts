@@ -19,7 +19,7 @@ export function isMembership(standing: Standing): standing is Membership {
   return 'settings' in standing
 }
 
-export function assignmentView(assignment: Assignment, image: ClusterImage): AssignmentView {
+function assignmentView(assignment: Assignment, image: ClusterImage): AssignmentView {
   return assignment.flatMap(({ topicId, partitions }) => {
     const topic = image.topicById(topicId)
     return topic === null ? [] : [{ topic: topic.name, partitions: [...partitions] }]

@@ -26,14 +26,26 @@ export {
   GroupShape,
   type GroupShownView,
 } from './groups.ts'
-export { assignmentView, groupView, isMembership, membershipView, offsetsView, standingText } from './group-views.ts'
+export { groupView, isMembership, membershipView, offsetsView, standingText } from './group-views.ts'
 export { keptMembers, partialProblem } from './kept.ts'
 export { nearestName } from './nearest-name.ts'
 export { readStart, readUntil } from './position.ts'
 export { type ProblemCode, problemCodes } from './problem-code.ts'
 export { Problem } from './problem.ts'
 export { problemOf, problemOfFault } from './refusal.ts'
-export { ClusterShape, HealthShape, LimitsShape, type LimitsView, limitsView, ReadyShape } from './operations.ts'
+export {
+  BrokerListShape,
+  type BrokerListView,
+  ClusterShape,
+  type ClusterView,
+  HealthShape,
+  LimitsShape,
+  type LimitsView,
+  limitsView,
+  ReadyShape,
+  VotersShape,
+  type VotersView,
+} from './operations.ts'
 export { ProblemShape } from './problem-shape.ts'
 export { EventShape, ServerMessageShape } from './push-messages.ts'
 export {

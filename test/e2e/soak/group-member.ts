@@ -74,7 +74,7 @@ export interface MemberWorld {
   pollRecordsMax: number
 }
 
-export class RefusedMember extends Error {
+class RefusedMember extends Error {
   constructor(
     readonly status: number,
     readonly code: string,
