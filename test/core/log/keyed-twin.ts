@@ -168,6 +168,10 @@ export class KeyedTwin {
       if (log.epochAt(base) !== epoch) throw new Error(`epoch of ${base} is ${log.epochAt(base)}, not ${epoch}`)
     }
     expect(end).toBe(log.endOffset)
+    // also of batches that are gone
+    for (const { base, epoch } of this.batches) {
+      if (base >= log.startOffset && log.epochAt(base) !== epoch) throw new Error(`another epoch at ${base}`)
+    }
     const named = (batches: readonly TwinBatch[]) =>
       batches
         .filter((b) => b.identity !== null && b.appendedAt >= identityFromMs && b.base >= log.startOffset)
@@ -188,42 +192,49 @@ export function viewOf(records: readonly TwinRecord[]): Map<string, string> {
 
 export function readBatches(rig: LogRig, from = rig.log.startOffset): TwinBatch[] {
   const batches: TwinBatch[] = []
-  const reader = new RecordReader()
   while (from < rig.log.endOffset) {
     const read = rig.read(from)
     if (read.kind !== 'batches' || read.nextOffset <= from) throw new Error(`${JSON.stringify(read)} at ${from}`)
-    const { bytes } = read
-    for (let at = 0; at < bytes.length; at += batchBytesOf(bytes, at)) {
-      expect(storedFault(bytes, at, bytes.length, hostCodec)).toBeNull()
-      expect(reader.open(bytes, at, hostCodec)).toBe(true)
-      const records: TwinRecord[] = []
-      for (let record = reader.next(); record !== null; record = reader.next()) {
-        const { key, keyStart, keyEnd, value, valueStart, valueEnd, attributes } = record
-        records.push({
-          key: keyStart < 0 ? null : decoder.decode(key.subarray(keyStart, keyEnd)),
-          value:
-            (attributes & RecordAttribute.tombstone) !== 0
-              ? null
-              : decoder.decode(value.subarray(valueStart, valueEnd)),
-          tags: reader.tags?.tagsOf(reader.ordinal).sort() ?? [],
-          offset: record.offset,
-          timestamp: record.timestamp,
-        })
-      }
-      expect(reader.isDamaged).toBe(false)
-      const metaAt = at + BATCH_HEADER_BYTES
-      const horizonAt = findMeta(bytes, metaAt, metaAt + metaBytesOf(bytes, at), MetaType.deleteHorizon)
-      batches.push({
-        base: baseOffsetOf(bytes, at),
-        last: lastOffsetOf(bytes, at),
-        epoch: leaderEpochOf(bytes, at),
-        appendedAt: appendedAtOf(bytes, at),
-        identity: identityOf(bytes, at),
-        horizon: horizonAt < 0 ? null : Number(new DataView(bytes.slice(horizonAt).buffer).getBigInt64(0, true)),
-        records,
+    batches.push(...batchesOf(read.bytes))
+    from = read.nextOffset
+  }
+  return batches
+}
+
+export function recordsOf(bytes: Uint8Array): TwinRecord[] {
+  return batchesOf(bytes).flatMap(({ records }) => records)
+}
+
+function batchesOf(bytes: Uint8Array): TwinBatch[] {
+  const batches: TwinBatch[] = []
+  const reader = new RecordReader()
+  for (let at = 0; at < bytes.length; at += batchBytesOf(bytes, at)) {
+    expect(storedFault(bytes, at, bytes.length, hostCodec)).toBeNull()
+    expect(reader.open(bytes, at, hostCodec)).toBe(true)
+    const records: TwinRecord[] = []
+    for (let record = reader.next(); record !== null; record = reader.next()) {
+      const { key, keyStart, keyEnd, value, valueStart, valueEnd, attributes } = record
+      const isTombstone = (attributes & RecordAttribute.tombstone) !== 0
+      records.push({
+        key: keyStart < 0 ? null : decoder.decode(key.subarray(keyStart, keyEnd)),
+        value: isTombstone ? null : decoder.decode(value.subarray(valueStart, valueEnd)),
+        tags: reader.tags?.tagsOf(reader.ordinal).sort() ?? [],
+        offset: record.offset,
+        timestamp: record.timestamp,
       })
     }
-    from = read.nextOffset
+    expect(reader.isDamaged).toBe(false)
+    const metaAt = at + BATCH_HEADER_BYTES
+    const horizonAt = findMeta(bytes, metaAt, metaAt + metaBytesOf(bytes, at), MetaType.deleteHorizon)
+    batches.push({
+      base: baseOffsetOf(bytes, at),
+      last: lastOffsetOf(bytes, at),
+      epoch: leaderEpochOf(bytes, at),
+      appendedAt: appendedAtOf(bytes, at),
+      identity: identityOf(bytes, at),
+      horizon: horizonAt < 0 ? null : Number(new DataView(bytes.slice(horizonAt).buffer).getBigInt64(0, true)),
+      records,
+    })
   }
   return batches
 }
