@@ -17,8 +17,8 @@ import type { GroupChanged, GroupRecord, HeldPartitions, MemberChanged } from '.
 import { type AssignorMember, stickyAssignment } from './sticky.ts'
 import type { GroupTopic, GroupTopics } from './topics.ts'
 
-/** Half of what a decision may have: with what else is in it, one member alone may be larger. */
-export const DRAFT_BYTES_MAX = limits.BATCH_BYTES_MAX / 4
+/** Some ten milliseconds of work; one member alone may be larger. */
+export const DRAFT_BYTES_MAX = limits.BATCH_BYTES_MAX / 16
 
 export interface DraftOptions {
   topics: GroupTopics

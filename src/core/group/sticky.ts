@@ -6,7 +6,6 @@
 
 import type { TopicId } from '../base/index.ts'
 import type { Assignment } from './commands.ts'
-import { PartitionSet } from './partition-set.ts'
 import type { GroupTopic } from './topics.ts'
 
 export interface AssignorMember {
@@ -113,13 +112,17 @@ class Division {
   }
 
   assignments(): Map<string, Assignment> {
-    const sets = this.#members.map(() => new PartitionSet())
-    for (const { id, partitions, owners } of this.#topics) {
+    const lists = this.#members.map((): { topicId: TopicId; partitions: number[] }[] => [])
+    for (const { id, partitions, owners } of [...this.#topics].sort((a, b) => (a.id < b.id ? -1 : 1))) {
       owners.forEach((owner, place) => {
-        if (owner !== NOBODY) sets[owner]!.add(id, partitions[place]!)
+        if (owner === NOBODY) return
+        const list = lists[owner]!
+        const last = list.at(-1)
+        if (last?.topicId === id) last.partitions.push(partitions[place]!)
+        else list.push({ topicId: id, partitions: [partitions[place]!] })
       })
     }
-    return new Map(this.#members.map(({ member }, i) => [member, sets[i]!.toAssignment()]))
+    return new Map(this.#members.map(({ member }, i) => [member, lists[i]!]))
   }
 
   #give(t: number, place: number, member: number): void {
