@@ -17,6 +17,8 @@ export class Maintenance implements Timed {
   #round: Replica[] = []
   #perTick = 0
   #running: Promise<void> = Promise.resolve()
+  /** Logs to compact, in the order they were found. */
+  readonly #due = new Set<Replica>()
   #isCompacting = false
   #closed = false
 
@@ -59,16 +61,23 @@ export class Maintenance implements Timed {
       if (this.#closed) return
       if (this.#replicas.route(replica.topicId) === null) continue
       await replica.live.maintain()
-      if (!this.#isCompacting && replica.live.isCompactionDue) this.#compact(replica)
+      if (replica.live.isCompactionDue) this.#due.add(replica)
     }
+    this.#compactNext()
   }
 
   /** Not waited for at a close: closing the partition ends it. */
-  #compact(replica: Replica): void {
+  #compactNext(): void {
+    const [replica] = this.#due
+    if (replica === undefined || this.#isCompacting || this.#closed) return
+    this.#due.delete(replica)
     this.#isCompacting = true
     replica.live
       .compact()
       .catch((error: unknown) => this.#halt('compaction failed', error))
-      .finally(() => (this.#isCompacting = false))
+      .finally(() => {
+        this.#isCompacting = false
+        this.#compactNext()
+      })
   }
 }
