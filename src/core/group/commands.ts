@@ -134,14 +134,11 @@ export interface Commit {
 }
 
 export interface OffsetClaim extends OffsetCommit {
-  /** What is committed now; null: nothing. */
-  readonly from: number | null
+  /** Of the first record to be sent. */
+  readonly from: number
 }
 
-/**
- * Commits what is about to be sent, at most once: of two polls that read the same records one gets them. `moved` when one of
- * the places is not what the member read from.
- */
+/** Commits what is about to be sent at most once: of two polls that read the same records one gets them, one is fenced. */
 export interface ClaimOffsets {
   kind: 'claim-offsets'
   group: string
@@ -243,8 +240,6 @@ export type GroupReply =
   | { kind: 'left' }
   | { kind: 'committed' }
   | { kind: 'claimed' }
-  /** Nothing was committed. */
-  | { kind: 'moved' }
   /** The places that hold now, for those asked. */
   | { kind: 'pinned'; positions: readonly HeldPosition[] }
   | { kind: 'planned'; epoch: number }

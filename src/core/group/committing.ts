@@ -120,11 +120,11 @@ export function decideClaim(group: Group, command: ClaimOffsets, now: number, co
   if (fence !== null) return refused(fence)
   const records = checkedCommit(group, member, claims, generation, now, context)
   if (!Array.isArray(records)) return refused(records)
-  const isMoved = claims.some(({ topicId, partition, from }) => {
+  const isTaken = claims.some(({ topicId, partition, from }) => {
     const committed = group.offsets.get(topicId, partition)
-    return (committed?.nextOffset ?? null) !== from
+    return committed !== null && committed.nextOffset > from
   })
-  if (isMoved) return { records: [], reply: { kind: 'moved' } }
+  if (isTaken) return refused(fenced(member.record, generation ?? member.record.generation))
   return { records, reply: { kind: 'claimed' }, timers: signOfLife(member.record, 0, true) }
 }
 

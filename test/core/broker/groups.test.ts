@@ -67,6 +67,19 @@ describe('one member', () => {
     expect(rig.poll('g', 'm').read).toEqual({})
   })
 
+  test('at most once: of two polls that read the same records one may send them', () => {
+    const rig = rigWith(1)
+    rig.joined('g', 'm', ['orders'], { delivery: 'at-most-once' })
+    const [first, repeat] = [1, 2].map(() => {
+      const poll = rig.run(rig.broker.groups.poll({ group: 'g', member: 'm', generation: null, commit: [], waitMs: 0 }))
+      if (!(poll instanceof MemberPoll)) throw new Error(poll.kind)
+      return poll
+    })
+    expect(rig.run(takeAll(repeat!)).read).toEqual({ 0: ['0a', '0b'] })
+    expect(rig.run(takeAll(first!)).standing).toMatchObject({ kind: 'fenced' })
+    expect(rig.poll('g', 'm').read).toEqual({})
+  })
+
   test('at most once: a member that was removed meanwhile may send nothing', () => {
     const rig = rigWith(1)
     rig.joined('g', 'm', ['orders'], { delivery: 'at-most-once' })

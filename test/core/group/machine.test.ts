@@ -166,19 +166,21 @@ describe('committing', () => {
   test('claims what is sent at most once: of two that read from the same place one gets it', () => {
     const rig = rigOf()
     rig.join('a', { delivery: 'at-most-once' })
-    const claim = (from: number | null, nextOffset: number) =>
+    const claim = (from: number, nextOffset: number) =>
       rig.ask({
         kind: 'claim-offsets',
         group: 'g',
         member: 'a',
         generation: 1,
         claims: [{ ...at(0, nextOffset), from }],
-      })
-    expect(claim(null, 10)).toEqual({ kind: 'claimed' })
-    expect(claim(null, 5)).toEqual({ kind: 'moved' })
-    expect(claim(10, 15)).toEqual({ kind: 'claimed' })
-    expect(claim(10, 12)).toEqual({ kind: 'moved' })
-    expect(claim(15, 1_001).kind).toBe('beyond-end')
+      }).kind
+    expect([claim(3, 10), claim(3, 8), claim(10, 15), claim(10, 20)]).toEqual([
+      'claimed',
+      'fenced',
+      'claimed',
+      'fenced',
+    ])
+    expect(claim(15, 1_001)).toBe('beyond-end')
     expect(rig.committed()).toEqual({ 0: 15 })
   })
 

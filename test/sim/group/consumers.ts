@@ -262,8 +262,8 @@ export class Consumer implements Believer {
   /** One record, to be handled at most once; when it is not sure whether it was claimed, it asks where it stands. */
   async #claim(at: Work, next: number): Promise<boolean> {
     const { group, member, generation } = this
-    const { topicId, partition, committed: from } = at
-    const claims = [{ topicId, partition, from, nextOffset: next + 1 }]
+    const { topicId, partition } = at
+    const claims = [{ topicId, partition, from: next, nextOffset: next + 1 }]
     const reply = await this.#call({ kind: 'claim-offsets', group, member, generation, claims })
     at.committed = next + 1
     if (reply?.kind === 'claimed') return true

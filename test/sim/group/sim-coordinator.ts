@@ -250,13 +250,7 @@ export class SimCoordinator {
     }
     const answer = { kind: 'reply' as const, reply: { ...reply, ...told, kind: 'polled' as const }, batches }
     if (batches.length === 0 || reply.settings.delivery === 'at-least-once') return answer
-    const places = new Map(reply.positions.map((at) => [`${at.topicId}/${at.partition}`, at.nextOffset]))
-    const claims = batches.map(({ topicId, partition, upTo }) => ({
-      topicId,
-      partition,
-      from: places.get(`${topicId}/${partition}`) ?? null,
-      nextOffset: upTo,
-    }))
+    const claims = batches.map(({ topicId, partition, from, upTo }) => ({ topicId, partition, from, nextOffset: upTo }))
     const { group, member } = command
     const { generation } = reply.member
     const committed = await this.#submit({ kind: 'claim-offsets', group, member, generation, claims })

@@ -4,6 +4,7 @@ import { isInternalName, limits } from '../../base/index.ts'
 import { GROUPS_TOPIC } from '../../cluster/index.ts'
 import type {
   Assignment,
+  ClaimOffsets,
   GroupCommand,
   GroupReply,
   GroupTopics,
@@ -164,6 +165,11 @@ export class Groups {
   /** By a member; or by nobody, while the group has none, which makes it where there is none. */
   commit(ask: CommitAsk): Promise<{ kind: 'committed' } | GroupsRefusal> {
     return this.#ask({ kind: 'commit', ...ask }, 'committed', ask.member === null)
+  }
+
+  /** What a poll is about to send, at most once. */
+  claim(command: ClaimOffsets): Promise<{ kind: 'claimed' } | GroupsRefusal> {
+    return this.#ask(command, 'claimed')
   }
 
   /** While the group has no members. A dry run only tells. */

@@ -2,7 +2,7 @@
 // its `wait` also ends when the member's standing changes: whoever waits looks at `isChanged` after each. The poll is ended
 // once, by `sending` or by `end`; until then the member counts as alive, as long as it said it would wait.
 
-import type { GroupCommand, Membership, OffsetCommit } from '../../group/index.ts'
+import type { ClaimOffsets, Membership, OffsetClaim } from '../../group/index.ts'
 import type { FetchSession } from '../fetch.ts'
 import type { CoordinatorRefusal, GroupsRefusal, Standing } from './asks.ts'
 import type { Watcher } from './coordinator.ts'
@@ -10,7 +10,7 @@ import type { Watcher } from './coordinator.ts'
 /** What a poll needs of the groups around it. */
 export interface PollHost {
   standingOf(told: Membership): Promise<Standing>
-  commit(command: Extract<GroupCommand, { kind: 'commit' }>): Promise<{ kind: 'committed' } | GroupsRefusal>
+  claim(command: ClaimOffsets): Promise<{ kind: 'claimed' } | GroupsRefusal>
   touch(told: Membership): void
 }
 
@@ -46,7 +46,7 @@ export class MemberPoll {
    * those positions are committed. On a refusal none may be sent.
    */
   async sending(): Promise<Standing> {
-    const refusal = this.membership.settings.delivery === 'at-most-once' ? await this.#commitSent() : null
+    const refusal = this.membership.settings.delivery === 'at-most-once' ? await this.#claimSent() : null
     return refusal ?? this.end()
   }
 
@@ -58,18 +58,20 @@ export class MemberPoll {
     return this.membership
   }
 
-  async #commitSent(): Promise<GroupsRefusal | CoordinatorRefusal | null> {
-    const offsets: OffsetCommit[] = []
+  /** Refused when another poll of this member got the same records: it repeated itself before this one was answered. */
+  async #claimSent(): Promise<GroupsRefusal | CoordinatorRefusal | null> {
+    const claims: OffsetClaim[] = []
     for (const [i, { topic, replica, offset: nextOffset }] of this.session.positions.entries()) {
-      if (nextOffset === this.#from[i]) continue
+      const from = this.#from[i]!
+      if (nextOffset === from) continue
       const leaderEpoch = replica.live.epochAt(nextOffset - 1)
-      offsets.push({ topicId: topic.id, partition: replica.partition, nextOffset, leaderEpoch })
+      claims.push({ topicId: topic.id, partition: replica.partition, from, nextOffset, leaderEpoch })
     }
-    if (offsets.length === 0) return null
+    if (claims.length === 0) return null
     const { group, member } = this.membership
     const { member: name, generation } = member
-    const reply = await this.#host.commit({ kind: 'commit', group, member: name, generation, offsets })
-    if (reply.kind === 'committed') return null
+    const reply = await this.#host.claim({ kind: 'claim-offsets', group, member: name, generation, claims })
+    if (reply.kind === 'claimed') return null
     this.#watcher.end()
     return reply
   }
