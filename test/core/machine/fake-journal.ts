@@ -69,4 +69,29 @@ export class FakeJournal implements Journal {
     this.log.length = from - this.#trimmed
     this.#listener.onLost(from, outcome)
   }
+
+  /** Another broker's records arrive, and are committed. */
+  arrive(records: readonly StoredRecord[]): void {
+    this.log.push(...records)
+    this.commit()
+  }
+
+  lead(): void {
+    this.isLeading = true
+    this.#listener.onLeading()
+  }
+
+  /** Another leads: what was not committed is cut off. */
+  follow(): void {
+    this.isLeading = false
+    this.lose(this.committedEnd, 'unknown')
+  }
+
+  /** Another broker's snapshot takes the place of the log. */
+  restore(nextOffset: number, records: StoredRecord[]): void {
+    this.snapshot = { nextOffset, records }
+    this.log.length = 0
+    this.#trimmed = this.committedEnd = nextOffset
+    this.#listener.onRestored(nextOffset)
+  }
 }
