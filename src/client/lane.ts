@@ -26,7 +26,7 @@ export interface LaneSettings {
   readonly inFlightMax: number
   readonly deliveryTimeoutMs: number
   readonly requestTimeoutMs: number
-  readonly acks: 'all' | '1'
+  readonly acks: 'all' | '1' | '0'
 }
 
 /** What lanes share: their producer. */
@@ -43,6 +43,8 @@ export interface LaneWorld {
 }
 
 const SEQUENCES = 0x1_0000_0000
+/** Nobody waits to hear where a record without acknowledgement went. */
+const UNKNOWN_PLACE = { baseOffset: -1, appendedAt: -1 }
 const RETRY_FIRST_MS = 50
 const RETRY_LONGEST_MS = 2_000
 
@@ -179,8 +181,9 @@ export class Lane {
     }
     this.#leaderUrl = answer.leaderUrl ?? this.#leaderUrl
     const first = answer.data.partitions?.[0]
-    if (first === undefined) return { kind: 'lost', error: new Error('an answer without offsets') }
-    return { ...answer, data: first }
+    if (first !== undefined) return { ...answer, data: first }
+    if (settings.acks === '0') return { ...answer, data: UNKNOWN_PLACE }
+    return { kind: 'lost', error: new Error('an answer without offsets') }
   }
 
   async #judge(batch: PendingBatch, answer: Answer<{ baseOffset: number; appendedAt: number }>, backoff: Backoff) {
@@ -207,7 +210,8 @@ export class Lane {
     }
     if (problem.outcome !== 'none') batch.isUncertain = true
     const reason = NaruError.of(problem, batch.isUncertain ? 'unknown' : problem.outcome)
-    const mayRepeat = problem.retryable && (this.#identity !== null || !batch.isUncertain)
+    const mayRepeat =
+      problem.retryable && this.#world.settings.acks !== '0' && (this.#identity !== null || !batch.isUncertain)
     if (!mayRepeat) return this.#giveUp(batch, reason)
     return this.#again(batch, reason, backoff.next(retryAfterMs))
   }

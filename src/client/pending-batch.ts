@@ -3,6 +3,7 @@
 import type { NaruError } from './naru-error.ts'
 
 export interface Kept {
+  /** -1: not known. */
   readonly baseOffset: number
   readonly appendedAt: number
 }

@@ -33,8 +33,8 @@ export interface ProducerOptions {
   idempotence?: boolean
   /** Batches under way for one partition, 1 to 5. Default 5; without idempotence always 1, which keeps the order. */
   inFlightMax?: number
-  /** all (default): every in-sync replica has it; 1: the leader has. */
-  acks?: 'all' | '1'
+  /** all (default): every in-sync replica has it; 1: the leader has; 0: it was sent, once, and may be lost. */
+  acks?: 'all' | '1' | '0'
   /** When to give up on a record. Default two minutes. */
   deliveryTimeoutMs?: number
   /** When to give up on one request, and try again. Default 30 s. */
@@ -51,8 +51,9 @@ export interface ProducerOptions {
 export interface Sent {
   readonly topic: string
   readonly partition: number
+  /** With acks 0 nobody knows: -1. */
   readonly offset: number
-  /** The broker's clock, milliseconds. */
+  /** The broker's clock, milliseconds; -1 with acks 0. */
   readonly appendedAt: number
 }
 
@@ -119,7 +120,7 @@ export class Producer {
     const taken = this.#topic(topic).take(record)
     const { batch, ordinal } = taken === null ? await this.#wait(topic, record) : this.#placeOf(taken)
     const { baseOffset, appendedAt } = await batch.kept
-    return { topic, partition: batch.partition, offset: baseOffset + ordinal, appendedAt }
+    return { topic, partition: batch.partition, offset: baseOffset < 0 ? -1 : baseOffset + ordinal, appendedAt }
   }
 
   /**
@@ -251,7 +252,7 @@ export class Producer {
   }
 
   async #freshIdentity(): Promise<Identity | null> {
-    if (this.#options.idempotence === false) return null
+    if (this.#options.idempotence === false || this.#options.acks === '0') return null
     const { brokers, settings, stopping } = this.#world
     const deadlineMs = Date.now() + settings.deliveryTimeoutMs
     const backoff = new Backoff(50, 2_000)
@@ -289,6 +290,9 @@ function settingsOf(options: ProducerOptions): LaneSettings {
   if (!(lingerMs >= 0)) throw new TypeError('lingerMs: 0 or more')
   if (!(inFlightMax >= 1 && inFlightMax <= limits.PRODUCER_BATCHES_KEPT)) {
     throw new TypeError(`inFlightMax: 1 to ${limits.PRODUCER_BATCHES_KEPT}`)
+  }
+  if (options.acks === '0' && options.idempotence === true) {
+    throw new TypeError('idempotence: with acks 0 nothing is sent again, so that nothing is to be recognised')
   }
   if (compression === 'gzip' && !canCompress()) {
     throw new TypeError('compression: this runtime has no CompressionStream; leave it out')

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'bun:test'
 import { limits } from '../../../src/core/base/index.ts'
 import { ProduceSession } from '../../../src/core/broker/index.ts'
 import type { BatchBuilder } from '../../../src/core/record/index.ts'
+import { allLost } from '../../sim/disk.ts'
 import { builtBatch } from '../record/batch-draft.ts'
 import { addAll, plainRecord } from '../record/plain-record.ts'
 import { add, BrokerRig, produceRequest } from './broker-rig.ts'
@@ -177,6 +178,14 @@ describe('acknowledgements', () => {
     expect(rig.values('t')).toEqual(['a'])
   })
 
+  test.each(['0', '1', 'all'] as const)('with acks=%s are worth what they say when the power fails', (acks) => {
+    const rig = new BrokerRig({ syncMs: () => 5 }).start().create('t')
+    const session = rig.open('t', { acks })
+    add(session, ['a'])
+    expect(rig.run(session.finish()).refusal).toBe(null)
+    expect(rig.crash(allLost).values('t')).toEqual(acks === '0' ? [] : ['a'])
+  })
+
   test('that do not come in time are called late, from the first record not known to be kept', () => {
     let syncMs = 1
     const rig = new BrokerRig({ syncMs: () => syncMs }).start().create('t')
@@ -347,20 +356,20 @@ describe('what a session leaves behind', () => {
     add(session, ['a'])
     session.abandon()
     session.abandon()
-    const taken = new Set<BatchBuilder>([rig.broker.takeBuilder(), rig.broker.takeBuilder()])
+    const taken = new Set<BatchBuilder>([rig.broker.builders.take(), rig.broker.builders.take()])
     expect(taken.size).toBe(2)
     expect(rig.values('t')).toEqual([])
   })
 
   test('a few large builders are kept, not all', () => {
     const rig = new BrokerRig().start()
-    const builders = Array.from({ length: 20 }, () => rig.broker.takeBuilder())
+    const builders = Array.from({ length: 20 }, () => rig.broker.builders.take())
     for (const builder of builders) {
       addAll(builder, [plainRecord({ value: big(1000) })])
       builder.clear()
-      rig.broker.giveBuilder(builder)
+      rig.broker.builders.give(builder)
     }
-    const kept = Array.from({ length: 20 }, () => rig.broker.takeBuilder()).filter((b) => b.capacityBytes >= 1000 * KIB)
+    const kept = Array.from({ length: 20 }, () => rig.broker.builders.take()).filter((b) => b.capacityBytes >= 1000 * KIB)
     expect(kept.length).toBeGreaterThan(0)
     expect(kept.length).toBeLessThanOrEqual(8)
   })
