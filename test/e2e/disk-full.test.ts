@@ -1,30 +1,22 @@
-// A small volume filled up: produce is refused with nothing done, reads go on, and it recovers when space returns. Mounting
-// one takes root; without, the test is skipped and says so.
+// A small volume filled up: produce is refused with nothing done, reads go on, and it recovers when space returns. Without root
+// the test is skipped and says so.
 
 import { afterAll, expect, test } from 'bun:test'
-import { rmSync, statfsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { BrokerProcess, scratchFolder, until } from './broker-process.ts'
+import { BrokerProcess, until } from './broker-process.ts'
+import { SmallVolume } from './small-volume.ts'
 
 const VOLUME_BYTES = 48 << 20
 const VALUE_BYTES = 200_000
 const RECOVERS_MS_MAX = 10_000
 
-const scratch = scratchFolder('volume')
-const canMount =
-  process.platform === 'linux' &&
-  Bun.spawnSync(['mount', '-t', 'tmpfs', '-o', `size=${VOLUME_BYTES}`, 'tmpfs', scratch.folder], { stderr: 'ignore' })
-    .exitCode === 0
-if (!canMount) console.warn('disk-full: skipped, a tmpfs cannot be mounted here (takes root)')
-
+const volume = new SmallVolume(VOLUME_BYTES)
 let broker: BrokerProcess | null = null
-const ballast = join(scratch.folder, 'ballast')
-const data = join(scratch.folder, 'data')
+const data = join(volume.folder, 'data')
 
 afterAll(async () => {
   await broker?.kill()
-  if (canMount) Bun.spawnSync(['umount', scratch.folder])
-  scratch.remove()
+  volume.end()
 })
 
 interface Attempt {
@@ -65,11 +57,6 @@ async function stored(): Promise<number[]> {
   }
 }
 
-function fillVolume(): void {
-  const { bavail, bsize } = statfsSync(scratch.folder)
-  writeFileSync(ballast, Buffer.alloc(bavail * bsize))
-}
-
 function expectRefusal({ status, retryAfter, problem }: Attempt): void {
   expect(status).toBe(503)
   expect(problem).toMatchObject({ outcome: 'none', retryable: true })
@@ -80,7 +67,7 @@ async function producesAgain(): Promise<void> {
   await until(Date.now() + RECOVERS_MS_MAX, async () => (await produce()).status === 200, 50)
 }
 
-test.skipIf(!canMount)(
+test.skipIf(!volume.isMounted)(
   'a full volume refuses produce with nothing done, reads go on, and it recovers by itself',
   async () => {
     broker = await BrokerProcess.start({ data })
@@ -88,10 +75,10 @@ test.skipIf(!canMount)(
     for (let i = 0; i < 20; i++) expect((await produce()).status).toBe(200)
 
     // filled under its hands: the next writes find no space before any watermark was looked at
-    fillVolume()
+    volume.fill()
     for (let i = 0; i < 5; i++) expectRefusal(await produce())
     expect(await stored()).toEqual(acked)
-    rmSync(ballast)
+    volume.free()
     await producesAgain()
     expect(await stored()).toEqual(acked)
 
@@ -99,17 +86,16 @@ test.skipIf(!canMount)(
     let last = await produce()
     for (let i = 0; i < VOLUME_BYTES / VALUE_BYTES && last.status === 200; i++) last = await produce()
     expectRefusal(last)
-    const { bavail } = statfsSync(scratch.folder)
-    expect(bavail).toBeGreaterThan(0)
+    expect(volume.freeBlocks).toBeGreaterThan(0)
     expect(await stored()).toEqual(acked)
 
     // killed while full, started while full: what was acknowledged is there
-    fillVolume()
+    volume.fill()
     await broker.kill()
     broker = await BrokerProcess.start({ data })
     expect(await stored()).toEqual(acked)
     expectRefusal(await produce())
-    rmSync(ballast)
+    volume.free()
 
     // its own deletions make room too
     const { highWatermark } = await broker.call<{ highWatermark: number }>('GET', '/v1/topics/t/partitions/0')
