@@ -1,6 +1,6 @@
 // Committed offsets: who may commit what, pinning, and their end with their group, their topic, or time.
 
-import { limits } from '../base/index.ts'
+import { assert, limits } from '../base/index.ts'
 import { offsetsClock, signOfLife } from './clocks.ts'
 import type { ClaimOffsets, Commit, GroupRefusal, OffsetCommit, PinOffsets } from './commands.ts'
 import {
@@ -39,6 +39,8 @@ export function checkedCommit(
   for (const { topicId, partition, nextOffset, leaderEpoch = null, metadata = null } of offsets) {
     const refusal = member === null ? null : holdingFault(group, member, topicId, partition, generation, context)
     if (refusal !== null && context.mistake !== 'commit-without-fencing') return refusal
+    // What is kept must be readable again.
+    assert(isOffset(nextOffset) && (leaderEpoch === null || isOffset(leaderEpoch)), 'an offset is a whole number')
     const endOffset = context.topics.endOffset(topicId, partition)
     if (endOffset === null) return { kind: 'unknown-partition', topicId, partition }
     if (nextOffset > endOffset) return { kind: 'beyond-end', topicId, partition, nextOffset, endOffset }
@@ -65,6 +67,10 @@ export function checkedCommit(
     return { kind: 'metadata-too-large', bytes: metadataBytes, bytesMax: limits.COMMIT_METADATA_BYTES_TOTAL_MAX }
   }
   return records
+}
+
+function isOffset(value: number): boolean {
+  return Number.isSafeInteger(value) && value >= 0
 }
 
 function holdingFault(

@@ -1,7 +1,7 @@
 // All groups of one partition of `__groups`, as a machine: commands are decided by the rooms' parts, records are applied here.
 // Each record is the whole state of its key, and applying rests on nothing else, so a compacted log makes the same groups.
 
-import { limits, unreachable } from '../base/index.ts'
+import { isName, limits, unreachable } from '../base/index.ts'
 import { type Machine, NO_TIMERS, type TimerChange } from '../machine/index.ts'
 import { groupClocks, groupClocksCleared, memberClocks, memberClocksCleared } from './clocks.ts'
 import type { GroupCommand, GroupReply } from './commands.ts'
@@ -50,6 +50,7 @@ export class GroupMachine implements Machine<GroupCommand, GroupRecord, GroupRep
     if (group !== undefined && group.record !== null) return decideKnown(group, command, now, this.#context)
     const isMaking = command.kind === 'join' || (command.kind === 'commit' && command.member === null)
     if (!isMaking) return refused({ kind: 'unknown-group', group: command.group })
+    if (!isName(command.group)) return refused({ kind: 'invalid-name', field: 'group', name: command.group })
     if (this.#context.groupCount() >= limits.GROUPS_MAX) {
       return refused({ kind: 'too-many-groups', groupsMax: limits.GROUPS_MAX })
     }

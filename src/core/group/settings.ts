@@ -41,7 +41,6 @@ export function memberAsk(join: Join): MemberAsk {
 /** Null: nothing is wrong with it. */
 export function joinFault(join: Join): GroupRefusal | null {
   const names = [
-    ['group', join.group],
     ['member', join.member],
     ...(join.static === undefined ? [] : [['static', join.static] as const]),
     ...join.topics.map((topic) => ['topics', topic] as const),
@@ -51,7 +50,7 @@ export function joinFault(join: Join): GroupRefusal | null {
     const value = join[field]
     if (value === undefined) continue
     const given = typeof value === 'number' ? value : new Set(value).size
-    if (!(given >= min && given <= max)) return { kind: 'out-of-bounds', field, given, min, max }
+    if (!Number.isInteger(given) || given < min || given > max) return { kind: 'out-of-bounds', field, given, min, max }
   }
   return null
 }

@@ -157,12 +157,19 @@ describe('what', () => {
 
 describe('joining', () => {
   test('with names and times out of bounds', () => {
+    expectRefusal(join({ group: 'a/b' }), { kind: 'invalid-name', field: 'group', name: 'a/b' })
+    expectRefusal({ ...commit(null, [at(0, 1)]), group: 'a/b' } as GroupCommand, {
+      kind: 'invalid-name',
+      field: 'group',
+      name: 'a/b',
+    })
     expectRefusal(join({ member: 'a/b' }), { kind: 'invalid-name', field: 'member', name: 'a/b' })
     expectRefusal(join({ topics: ['orders', ''] }), { kind: 'invalid-name', field: 'topics', name: '' })
     expectRefusal(join({ static: '..' }), { kind: 'invalid-name', field: 'static', name: '..' })
     const bounds = { kind: 'out-of-bounds', min: 6_000, max: 300_000 } as const
     expectRefusal(join({ sessionMs: 5_999 }), { ...bounds, field: 'sessionMs', given: 5_999 })
     expectRefusal(join({ sessionMs: 300_001 }), { ...bounds, field: 'sessionMs', given: 300_001 })
+    expectRefusal(join({ sessionMs: 6_000.5 }), { ...bounds, field: 'sessionMs', given: 6_000.5 })
     expectRefusal(join({ topics: [] }), { kind: 'out-of-bounds', field: 'topics', given: 0, min: 1, max: 64 })
   })
 
