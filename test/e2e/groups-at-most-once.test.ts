@@ -16,5 +16,8 @@ test('nothing is handled twice, whoever dies', async () => {
     report: () => {},
   })
   expect(figures.repeated).toBe(0)
+  expect(figures.died).toBeGreaterThan(2)
+  // What was on its way to somebody who died is lost, and no more than that.
+  expect(figures.missed).toBeLessThan(figures.records / 4)
   expect(figures.settleMs).toBeLessThan(SETTLE_MS_MAX)
 }, 60_000)

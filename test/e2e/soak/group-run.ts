@@ -25,6 +25,8 @@ export interface GroupFigures {
   left: number
   died: number
   repeated: number
+  /** At most once: on its way to somebody who died, or when the broker was killed. */
+  missed: number
   /** From when the last change was known to a settled group. */
   settleMs: number
   /** Longest time between two answers of a member nothing happened to. */
@@ -68,6 +70,8 @@ class Churn {
   readonly #alive: GroupMember[] = []
   /** Whoever ended, or may have been cut short, without having committed. */
   readonly #abrupt = new Set<string>()
+  /** Of the partitions, when all had been produced. */
+  readonly #ends: number[] = []
   #joined = 0
   #left = 0
   #died = 0
@@ -116,6 +120,7 @@ class Churn {
       left: this.#left,
       died: this.#died,
       repeated: this.#ledger.repeated().length,
+      missed: this.#missed().length,
       settleMs,
       gapMsMax: Math.max(...this.#alive.map(({ gapMsMax }) => gapMsMax)),
     }
@@ -197,6 +202,7 @@ class Churn {
   async #drain(): Promise<void> {
     await until(Date.now() + DRAIN_MS_MAX, async () => {
       const { partitions } = await this.#described()
+      for (const { partition, highWatermark } of partitions) this.#ends[partition] = highWatermark
       return partitions.every(({ nextOffset, highWatermark }) => (nextOffset ?? 0) === highWatermark)
     })
     // What was committed is what was handled: each has one more poll to say so.
@@ -206,12 +212,11 @@ class Churn {
   }
 
   #judge(): void {
-    const { delivery, kill } = this.#run
+    const { delivery } = this.#run
     const fenced = this.#alive.filter(({ fencings }) => fencings > 0)
     if (fenced.length > 0) throw new Error(`removed although they lived: ${fenced.map(({ name }) => name).join()}`)
-    const missed = this.#ledger.acknowledged.flatMap((end, partition) => this.#ledger.missedBelow(partition, end))
-    // At most once, what was on its way when the broker was killed is lost.
-    if (missed.length > 0 && !(delivery === 'at-most-once' && kill)) throw new Error(`never handled: ${missed.join()}`)
+    const missed = this.#missed()
+    if (missed.length > 0 && delivery === 'at-least-once') throw new Error(`never handled: ${missed.join()}`)
     for (const { place, members } of this.#ledger.repeated()) {
       if (delivery === 'at-most-once') throw new Error(`${place} was handled by ${members.join()}`)
       // Whoever left had committed: only what the dead had not committed comes again.
@@ -219,6 +224,10 @@ class Churn {
         throw new Error(`${place} was handled by ${members.join()}, and not all but the last had died`)
       }
     }
+  }
+
+  #missed(): string[] {
+    return this.#ends.flatMap((end, partition) => this.#ledger.missedBelow(partition, end))
   }
 
   #described(): Promise<Described> {
