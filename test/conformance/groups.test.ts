@@ -110,6 +110,32 @@ forEachTarget((target) => {
     expectProblem(await group.tryPoll('a'), 409, 'fenced')
   })
 
+  test('a place with a name outlives its holder: the later one takes it over, with all it holds', async () => {
+    const { topic, group } = await grouped(3)
+    const ask = { topics: [topic], static: 'rack-1' }
+    const first = await group.join('before', ask)
+    await group.join('other', { topics: [topic] })
+    await group.poll('before')
+    const { assignment } = await group.heartbeat('before')
+    const later = await group.join('after', ask)
+    expect(later.assignment).toEqual(assignment)
+    expect(later.generation).toBeGreaterThan(first.generation)
+    expectProblem(await group.tryPoll('before'), 409, 'fenced')
+    await group.leave('after')
+    const away = (await group.describe())['members'] as { member: string; state: string }[]
+    expect(away).toContainEqual(expect.objectContaining({ member: 'after', static: 'rack-1', state: 'away' }))
+    expect((await group.join('again', ask)).assignment).toEqual(assignment)
+  })
+
+  test('by range, the partitions of a topic lie together', async () => {
+    const { topic, group } = await grouped(4)
+    await group.join('a', { topics: [topic], assignor: 'range' })
+    await group.join('b', { topics: [topic] })
+    await group.poll('a')
+    expect(partitionsIn((await group.heartbeat('a')).assignment)).toEqual([`${topic}/0`, `${topic}/1`])
+    expect(partitionsIn((await group.heartbeat('b')).assignment)).toEqual([`${topic}/2`, `${topic}/3`])
+  })
+
   test('a topic that does not exist is taken up when it is created', async () => {
     const group = new GroupCaller(target, freshGroup())
     const topic = freshTopic()
