@@ -7,7 +7,7 @@ import { writeU16, writeU32 } from '../../../src/core/base/index.ts'
 import { admitBatch, RecordReader, storedFault } from '../../../src/core/record/index.ts'
 import { hostCodec } from '../../../src/edge/host/index.ts'
 import { builtBatch, metaEntry, sealed, shortened } from './batch-draft.ts'
-import { type PlainRecord, plainRecords } from './plain-record.ts'
+import { type PlainRecord, plainRecord, plainRecords } from './plain-record.ts'
 import { readBatch } from './read-batch.ts'
 import { seeded } from './seeded.ts'
 import { decodeSlowly } from './slow-decoder.ts'
@@ -80,6 +80,14 @@ test('mutants of good batches are judged as the slow twin judges them', () => {
     { numRuns: 300 },
   )
   expect(admitted).toBeGreaterThan(100)
+})
+
+test('a zstd frame that promises a checksum and has none is cut, which its decompressor alone does not see', () => {
+  const whole = builtBatch([plainRecord({ value: 'row '.repeat(50) })], { compression: 'zstd' })
+  const cut = whole.slice()
+  cut[84]! |= 4
+  expect([slowly(sealed(whole)), slowly(sealed(cut))]).toEqual([[expect.anything()], null])
+  expect(admitBatch(cut, 0, cut.length, hostCodec)).toMatchObject({ kind: 'structure' })
 })
 
 test('bytes of no meaning are refused, as a batch and as the rest of one', () => {

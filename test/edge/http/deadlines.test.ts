@@ -50,5 +50,5 @@ test('whoever leaves from wherever, the others expire, and leaving again changes
   all.forEach((deadline, i) => void deadline.expired.then(() => expired.push(i)))
   for (const i of [0, 5, 2, 2]) deadlines.delete(all[i]!)
   await Promise.all([1, 3, 4].map((i) => all[i]!.expired))
-  expect(expired.sort()).toEqual([1, 3, 4])
+  expect(expired.toSorted((a, b) => a - b)).toEqual([1, 3, 4])
 })
