@@ -240,7 +240,7 @@ export class Producer {
   #failed({ topic, partition, recordCount, hasUnwatched }: PendingBatch, error: NaruError): void {
     if (hasUnwatched) this.#failure ??= error
     if (error.code === 'unknown-topic') this.#topics.get(topic)?.forget()
-    if (error.code === 'unknown-partition') this.#topics.get(topic)?.lookAgain()
+    if (error.code === 'unknown-partition' || error.code === 'partition-retiring') this.#topics.get(topic)?.lookAgain()
     this.#options.onError?.(error, { topic, partition, recordCount })
   }
 

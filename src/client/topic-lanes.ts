@@ -187,8 +187,9 @@ export class TopicLanes {
   }
 
   #stickyLane(route: Route): Lane {
-    if (this.#sticky !== null && this.#sticky.isGathering) return this.#sticky
     const { partitions } = route
+    const isThere = this.#sticky !== null && partitions.includes(this.#sticky.partition)
+    if (this.#sticky !== null && isThere && this.#sticky.isGathering) return this.#sticky
     const at =
       this.#sticky === null
         ? Math.floor(Math.random() * partitions.length)

@@ -337,6 +337,31 @@ describe('the broker itself', () => {
   }, 20_000)
 })
 
+test('a partition that retires takes nothing more: what was on its way there is told, all else goes to the others', async () => {
+  const topic = await newTopic(3)
+  await producing({}, async (producer) => {
+    expect(await sendNumbers(producer, topic, 50)).toHaveLength(50)
+    await world.broker.call('POST', `/v1/topics/${topic}/partitions/1/retire`, { afterMs: 60_000 })
+    const before = (await world.stored(topic)).filter(({ partition }) => partition === 1).length
+    const failures: NaruError[] = []
+    for (let n = 0; n < 21; n++) {
+      const failure = await producer.send(topic, { key: `k${n % 7}`, value: { n } }).then(
+        () => null,
+        (error: unknown) => error as NaruError,
+      )
+      if (failure !== null) failures.push(failure)
+      await producer.send(topic, { value: { n } }).catch((error: unknown) => failures.push(error as NaruError))
+    }
+    expect(failures.length).toBeLessThanOrEqual(1)
+    expect(failures.map(({ code, outcome }) => [code, outcome])).toEqual(
+      failures.map(() => ['partition-retiring', 'none']),
+    )
+    const after = await world.stored(topic)
+    expect(after).toHaveLength(50 + 42 - failures.length)
+    expect(after.filter(({ partition }) => partition === 1)).toHaveLength(before)
+  })
+})
+
 describe('the end', () => {
   test('flush keeps all that was added; close takes no more', async () => {
     const topic = await newTopic()
