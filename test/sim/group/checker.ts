@@ -58,6 +58,7 @@ export class Checker {
   readonly #generations = new Map<string, { generation: number; held: string }>()
   /** Where each committed place stands in the log. */
   readonly #loggedAt = new Map<string, number>()
+  readonly #gone = new Set<string>()
   #latest: Logged[] = []
   #failure: { error: unknown } | null = null
   readonly #now: () => number
@@ -88,7 +89,10 @@ export class Checker {
     for (const [key, member] of this.#picture.members) this.#patience.set(key, this.#now() + member.sessionMs)
     for (const [place, at] of this.#acknowledged) {
       const found = this.#loggedAt.get(place) ?? -1
-      demand(found >= at, () => `G3: the commit of ${place} at ${at} was acknowledged, and the log has ${found}`)
+      demand(
+        found >= at || this.#gone.has(place),
+        () => `G3: the commit of ${place} at ${at} was acknowledged, and the log has ${found}`,
+      )
     }
   }
 
@@ -121,6 +125,8 @@ export class Checker {
         break
       case 'offset-removed':
         offsets.delete(`${record.group}/${record.topicId}/${record.partition}`)
+        // The topic is gone for good, and nobody asks for its places any more.
+        this.#gone.add(`${record.group}/${record.topicId}/${record.partition}`)
         break
       default:
         return

@@ -107,6 +107,7 @@ class GroupWorld {
       leave: every(0.4, 3_000, 30_000),
       come: every(0.6, 3_000, 20_000),
       grow: every(0.3, 10_000, 60_000),
+      recreate: every(0.2, 10_000, 60_000),
     }
     this.checker.believers = () => this.consumers.filter(({ isGone, options }) => !isGone && options.style === 'smart')
   }
@@ -193,6 +194,7 @@ class GroupWorld {
   #produce(): void {
     if (this.#isHealed) return
     const { ends } = this.coordinator.topics
+    if (ends.size === 0) return
     const place = this.#producer.pick([...ends.keys()])
     const count = this.#producer.int(0, 3)
     ends.set(place, ends.get(place)! + count)
@@ -241,6 +243,16 @@ class GroupWorld {
         if (count < 10) this.coordinator.topics.grow(name, count + nemesis.int(1, 2))
         return this.coordinator.refresh()
       }
+      case 'recreate': {
+        const name = nemesis.pick(['orders', 'payments'])
+        this.coordinator.topics.delete(name)
+        this.coordinator.refresh()
+        this.clock.after(nemesis.between(0, 2_000), () => {
+          this.coordinator.topics.grow(name, nemesis.int(1, 4))
+          this.coordinator.refresh()
+        })
+        return
+      }
       case 'come':
         if (living.length < 10) this.#bear(nemesis.int(0, this.#groups.length - 1))
         return
@@ -277,6 +289,7 @@ class GroupWorld {
     this.coordinator.options.commitMs = 1
     Object.assign(this.coordinator.options.network, { loss: 0, repeat: 0, delayMs: 1 })
     this.coordinator.fill(false)
+    this.coordinator.refresh()
     for (const { options } of this.consumers) Object.assign(options, { workMs: 1, isSloppy: false })
     this.#groups.forEach((_, index) => this.#bear(index))
   }

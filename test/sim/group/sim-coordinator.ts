@@ -26,9 +26,13 @@ export class SimTopics implements GroupTopics {
   /** By `<topic id>/<partition>`. */
   readonly ends = new Map<string, number>()
 
+  readonly #deleted = new Set<TopicId>()
+  #made = 0
+
   grow(name: string, count: number): void {
-    const id = name[0]!.repeat(20) as TopicId
-    const partitions = Array.from({ length: count }, (_, partition) => partition)
+    const id = this.named.get(name)?.id ?? this.#newId(name)
+    const length = Math.max(count, this.named.get(name)?.partitions.length ?? 0)
+    const partitions = Array.from({ length }, (_, partition) => partition)
     this.named.set(name, { id, partitions })
     for (const partition of partitions) this.ends.set(`${id}/${partition}`, this.ends.get(`${id}/${partition}`) ?? 0)
   }
@@ -37,8 +41,21 @@ export class SimTopics implements GroupTopics {
     return this.named.get(name) ?? null
   }
 
-  isDeleted(): boolean {
-    return false
+  delete(name: string): void {
+    const topic = this.named.get(name)
+    if (topic === undefined) return
+    this.named.delete(name)
+    this.#deleted.add(topic.id)
+    for (const partition of topic.partitions) this.ends.delete(`${topic.id}/${partition}`)
+  }
+
+  isDeleted(id: TopicId): boolean {
+    return this.#deleted.has(id)
+  }
+
+  #newId(name: string): TopicId {
+    const number = String.fromCodePoint(97 + (this.#made++ % 26))
+    return `${name[0]!.repeat(19)}${number}` as TopicId
   }
 
   endOffset(topicId: TopicId, partition: number): number | null {

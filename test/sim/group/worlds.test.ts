@@ -11,11 +11,11 @@ const PATIENCE_MS = 240_000
 /** How many seeds, from 1, each mistake may go unnoticed at most. */
 const FOUND_WITHIN: Record<PlantedFault, number> = {
   'assign-before-revoked': 5,
-  'commit-without-fencing': 20,
+  'commit-without-fencing': 40,
   'session-reset-by-stale-commit': 20,
 }
 
-const FAULTS = ['crash', 'lost append', 'disk full', 'pause', 'die', 'leave', 'come', 'grow'].concat([
+const FAULTS = ['crash', 'lost append', 'disk full', 'pause', 'die', 'leave', 'come', 'grow', 'recreate'].concat([
   'lost request',
   'lost answer',
   'repeated request',
