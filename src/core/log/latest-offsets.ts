@@ -7,20 +7,20 @@
 import { assert } from '../base/index.ts'
 import type { Codec } from '../ports/index.ts'
 
-const KEY_WORDS = 4
+/** Of a slot: the key's four, and the offset and one, 0 for an empty slot. What belongs together lies together. */
+const WORDS = 6
+const TWO_32 = 0x1_0000_0000
 const SHORT_KEY_BYTES_MAX = 15
 const HASHED = 0x8000_0000
 const SLOTS_MIN = 64
 /** 24 MiB. */
 const SLOTS_MAX = 1 << 20
-const NONE = -1
 
 export class LatestOffsets {
   readonly #codec: Codec
   readonly #seed: number
   readonly #mask: number
-  readonly #keys: Uint32Array
-  readonly #offsets: Float64Array
+  readonly #slots: Uint32Array
   #count = 0
   /** The key looked for: its words. */
   #a = 0
@@ -35,8 +35,7 @@ export class LatestOffsets {
     this.#codec = codec
     this.#seed = seed
     this.#mask = slots - 1
-    this.#keys = new Uint32Array(slots * KEY_WORDS)
-    this.#offsets = new Float64Array(slots).fill(NONE)
+    this.#slots = new Uint32Array(slots * WORDS)
   }
 
   get count(): number {
@@ -50,35 +49,40 @@ export class LatestOffsets {
   /** Offsets come in rising order. There must be room. */
   put(key: Uint8Array, start: number, end: number, offset: number): void {
     this.#take(key, start, end)
-    const slot = this.#slot()
-    if (this.#offsets[slot] === NONE) {
+    const at = this.#find()
+    const slots = this.#slots
+    if (isEmpty(slots, at)) {
       assert(this.hasRoom, 'a table of keys is not filled up')
       this.#count++
-      const at = slot * KEY_WORDS
-      this.#keys[at] = this.#a
-      this.#keys[at + 1] = this.#b
-      this.#keys[at + 2] = this.#c
-      this.#keys[at + 3] = this.#d
+      slots[at] = this.#a
+      slots[at + 1] = this.#b
+      slots[at + 2] = this.#c
+      slots[at + 3] = this.#d
     }
-    this.#offsets[slot] = offset
+    slots[at + 4] = offset + 1
+    slots[at + 5] = (offset + 1) / TWO_32
   }
 
   /** -1: the key is not there. */
   offsetOf(key: Uint8Array, start: number, end: number): number {
     this.#take(key, start, end)
-    return this.#offsets[this.#slot()]!
+    const at = this.#find()
+    return this.#slots[at + 4]! + this.#slots[at + 5]! * TWO_32 - 1
   }
 
-  #slot(): number {
-    const keys = this.#keys
-    let slot = this.#hash() & this.#mask
-    for (; this.#offsets[slot] !== NONE; slot = (slot + 1) & this.#mask) {
-      const at = slot * KEY_WORDS
-      const isSame =
-        keys[at] === this.#a && keys[at + 1] === this.#b && keys[at + 2] === this.#c && keys[at + 3] === this.#d
-      if (isSame) break
+  /** Where the key is, or would be. */
+  #find(): number {
+    const slots = this.#slots
+    const mask = this.#mask
+    const a = this.#a
+    const b = this.#b
+    const c = this.#c
+    const d = this.#d
+    for (let slot = this.#hash() & mask; ; slot = (slot + 1) & mask) {
+      const at = slot * WORDS
+      const isSame = slots[at] === a && slots[at + 1] === b && slots[at + 2] === c && slots[at + 3] === d
+      if (isSame || isEmpty(slots, at)) return at
     }
-    return slot
   }
 
   #take(key: Uint8Array, start: number, end: number): void {
@@ -103,6 +107,10 @@ export class LatestOffsets {
     hash = mixed(hash ^ this.#c)
     return mixed(hash ^ this.#d)
   }
+}
+
+function isEmpty(slots: Uint32Array, at: number): boolean {
+  return slots[at + 4] === 0 && slots[at + 5] === 0
 }
 
 /** Up to four bytes; nothing behind `end`. */
