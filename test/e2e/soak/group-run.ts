@@ -109,7 +109,9 @@ class Churn {
       await this.#change(churnMs / 2)
     }
     report(`${this.#joined} joined, ${this.#left} left, ${this.#died} died; ${this.#ledger.count} records handled`)
-    const settleMs = await this.#settle()
+    const calmMs = await this.#settle()
+    await this.#exchange()
+    const settleMs = Math.max(calmMs, await this.#settle())
     this.#enough.abort()
     await this.#producers
     await this.#drain()
@@ -154,6 +156,14 @@ class Churn {
       this.#join()
     }
     await Promise.all(leaving)
+  }
+
+  /** A tenth leaves, and as many come, all at once. */
+  async #exchange(): Promise<void> {
+    const leaving = this.#alive.splice(0, Math.ceil(this.#alive.length / 10))
+    this.#left += leaving.length
+    for (const _ of leaving) this.#join()
+    await Promise.all(leaving.map((member) => member.leave()))
   }
 
   async #restart(): Promise<void> {
