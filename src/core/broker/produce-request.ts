@@ -1,10 +1,12 @@
 // What a produce request asks, what it answers, and what a session needs of the broker around it.
 
+import type { TopicId } from '../base/index.ts'
 import type { TopicImage } from '../cluster/index.ts'
 import type { Codec } from '../ports/index.ts'
 import type { BatchBuilder } from '../record/index.ts'
 import type { PartitionResult, ProduceRefusal } from './refusal.ts'
 import type { Replica } from './replicas.ts'
+import type { TopicRoute } from './routing.ts'
 import type { Wake } from './waiting.ts'
 
 export interface ProduceRequest {
@@ -54,6 +56,8 @@ export interface ProduceHost {
   nowMs(): number
   takeBuilder(): BatchBuilder
   giveBuilder(builder: BatchBuilder): void
+  /** The topic as it is now; null: it is gone. */
+  route(topicId: TopicId): TopicRoute | null
   /** Turns once for each sticky batch, so that keyless load spreads. */
   nextSticky(): number
   /** What may refuse an append before it is tried. */

@@ -36,7 +36,7 @@ export class ProduceSession {
   onEnd: (() => void) | null = null
   readonly #host: ProduceHost
   readonly #request: ProduceRequest
-  readonly #route: TopicRoute
+  #route: TopicRoute
   readonly #held: HeldRequest | null
   readonly #compression: BatchCompression
   readonly #nowMs: number
@@ -120,6 +120,17 @@ export class ProduceSession {
   /** Streaming: appends what the lanes hold, full or not. */
   flush(): void {
     for (const lane of this.#lanes) if (lane.builder.recordCount > 0) this.#seal(lane)
+    this.#routeAnew()
+  }
+
+  /** A long stream goes by the topic as it is: it may have grown since, or a partition may be retiring. */
+  #routeAnew(): void {
+    if (!this.#request.streaming || this.#request.partition !== null || this.#held !== null) return
+    const route = this.#host.route(this.topic.id)
+    if (route === null || route === this.#route || route.active.length === 0) return
+    this.#route = route
+    this.#lane = null
+    this.#stickyLane = null
   }
 
   /** Ends the request. Called once; the session is of no use afterwards. */

@@ -75,6 +75,31 @@ test('numbers are never given again; what is there counts, and grows behind the 
   expect(numbers(rig)).toEqual([0, 1, 3, 4])
 })
 
+test.each([
+  ['with keys', true],
+  ['without', false],
+])('a stream %s goes on with the others, and takes up what is added', (_, isKeyed) => {
+  const rig = rigWith(2)
+  const session = rig.open('t', { streaming: true })
+  const some = (from: number) =>
+    Array.from({ length: 50 }, (__, i) => ({ ...(isKeyed ? { key: `key ${from + i}` } : null), value: 'x' }))
+  add(session, some(0))
+  session.flush()
+  retire(rig, 0, HOUR_MS)
+  rig.submit({ kind: 'add-partitions', name: 't', count: 2 })
+  session.flush()
+  for (let from = 50; from < 550; from += 50) {
+    add(session, some(from))
+    session.flush()
+  }
+  const outcome = rig.run(session.finish())
+  expect(outcome).toMatchObject({ count: 550, refusal: null })
+  const before = rig.records('t')[0]!.length
+  expect(outcome.partitions.map(({ partition }) => partition)).toContain(2)
+  expect(refusal(rig, { partition: 0 })).toMatchObject({ kind: 'partition-retiring' })
+  expect(rig.records('t')[0]).toHaveLength(before)
+})
+
 test('a restart neither hurries the end nor puts it off', () => {
   const rig = rigWith(2)
   retire(rig, 0, HOUR_MS)
