@@ -6,7 +6,7 @@ export { BatchSieve, sealBatch } from './batch-sieve.ts'
 export { frameFault, storedFault } from './batch-check.ts'
 export type { BatchFault } from './batch-fault.ts'
 export { inflateRecordsLater } from './inflation.ts'
-export { findMeta, type IdempotencyEntry, MetaType, readIdempotency } from './meta.ts'
+export { findMeta, type IdempotencyEntry, MetaType, readDeleteHorizon, readIdempotency } from './meta.ts'
 export { RecordAttribute, RecordSpans } from './record.ts'
 export {
   isJson,

@@ -15,9 +15,12 @@ import {
   isControl,
   lastOffsetOf,
   leaderEpochOf,
+  metaBytesOf,
   NO_PRODUCER,
   producerEpochOf,
   producerIdOf,
+  readDeleteHorizon,
+  RecordAttribute,
   RecordReader,
   recordCountOf,
   storedFault,
@@ -29,6 +32,7 @@ interface DumpedBatch {
   position: number
   baseOffset: number
   lastOffset: number
+  /** Fewer than offsets: compaction has left the others out. */
   records: number
   bytes: number
   leaderEpoch: number
@@ -37,6 +41,8 @@ interface DumpedBatch {
   codec: string
   control: boolean
   producer: { id: number; epoch: number; sequence: number } | null
+  /** From then on compaction may leave out the batch's tombstones. */
+  deleteHorizon: string | null
   fault: string | null
   values?: unknown[]
 }
@@ -120,6 +126,8 @@ function batchAt(
   reader: RecordReader,
 ): DumpedBatch {
   const producerId = producerIdOf(bytes, at)
+  const metaAt = at + BATCH_HEADER_BYTES
+  const horizon = fault === null ? readDeleteHorizon(bytes, metaAt, metaAt + metaBytesOf(bytes, at)) : null
   return {
     position,
     baseOffset: baseOffsetOf(bytes, at),
@@ -135,6 +143,7 @@ function batchAt(
       producerId === NO_PRODUCER
         ? null
         : { id: producerId, epoch: producerEpochOf(bytes, at), sequence: baseSequenceOf(bytes, at) },
+    deleteHorizon: horizon === null ? null : isoTime(horizon),
     fault,
     ...(withRecords && fault === null ? { values: valuesOf(bytes, at, reader) } : null),
   }
@@ -148,7 +157,9 @@ function valuesOf(bytes: Uint8Array, at: number, reader: RecordReader): unknown[
     values.push({
       offset: record.offset,
       ...(record.keyStart < 0 ? null : { key: decoder.decode(record.key.subarray(record.keyStart, record.keyEnd)) }),
-      value: decoder.decode(record.value.subarray(record.valueStart, record.valueEnd)),
+      ...((record.attributes & RecordAttribute.tombstone) !== 0
+        ? { tombstone: true }
+        : { value: decoder.decode(record.value.subarray(record.valueStart, record.valueEnd)) }),
     })
   }
   return values
@@ -167,6 +178,7 @@ function unreadable(position: number, bytes: number, fault: string): DumpedBatch
     codec: '',
     control: false,
     producer: null,
+    deleteHorizon: null,
     fault,
   }
 }
@@ -179,6 +191,7 @@ function textOf(batch: DumpedBatch): string {
   const line =
     `${place} offsets ${batch.baseOffset}–${batch.lastOffset}  ${batch.records} records  ${bytesText(batch.bytes)}  ` +
     `epoch ${batch.leaderEpoch}  ${batch.appendedAt}  ${batch.codec}${batch.control ? ' control' : ''}${producer}` +
+    `${batch.deleteHorizon === null ? '' : `  tombstones until ${batch.deleteHorizon}`}` +
     `${batch.fault === null ? '' : `  FAULT ${batch.fault}`}\n`
   return line + (batch.values ?? []).map((value) => `    ${JSON.stringify(value)}\n`).join('')
 }

@@ -59,6 +59,16 @@ describe.each(['gzip', 'zstd'] as const)('%s', (codec) => {
     expect(hostCodec.inflate(codec, packed, 8 * 1024 * 1024)).toBeNull()
   })
 
+  test('off the event loop it is the same', async () => {
+    const packed = await hostCodec.compressLater(codec, repeated)
+    expect(hostCodec.inflate(codec, packed, repeated.length)).toEqual(repeated)
+    expect(await hostCodec.inflateLater(codec, packed, repeated.length)).toEqual(repeated)
+    expect(await hostCodec.inflateLater(codec, packed, repeated.length - 1)).toBeNull()
+    expect(await hostCodec.inflateLater(codec, packed.subarray(0, 20), repeated.length)).toBeNull()
+    const bomb = hostCodec.compress(codec, new Uint8Array(64 * 1024 * 1024))
+    expect(await hostCodec.inflateLater(codec, bomb, 8 * 1024 * 1024)).toBeNull()
+  })
+
   test('mutated input never throws and never exceeds the bound', () => {
     const packed = hostCodec.compress(codec, repeated)
     fc.assert(
