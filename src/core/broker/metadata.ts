@@ -180,13 +180,14 @@ export class Metadata {
     await this.#followed
   }
 
-  /** What is under way has its answer, unless there is no quorum to give it. */
+  /** What is under way has its answer, unless there is no quorum to give it; then another controls. */
   async close(): Promise<void> {
     const closed = this.#runtime.close()
     const cancel = this.#clock.wakeAt(this.#clock.monotonic() + CLOSE_MS, () => this.#journal.giveUp())
     await closed
     cancel()
     await this.#followed
+    await this.#journal.handOver()
     await this.#journal.close()
     for (const { resolve } of this.#waiting.splice(0)) resolve()
   }

@@ -97,7 +97,8 @@ export class RaftFolder implements RaftStore, LogListener {
     }
     const snapshots = RaftSnapshots.open(folder, world)
     const voteFile = new VoteFile(folder, replica, world)
-    const isFresh = log.endOffset <= FIRST_INDEX && snapshots.newest === null
+    const isEmpty = log.startOffset === log.endOffset && log.endOffset <= FIRST_INDEX
+    const isFresh = isEmpty && snapshots.newest === null
     await openVote(voteFile, log, isFresh, forms.length > 0)
     await beginLog(log, snapshots, folder)
     const raftFolder = new RaftFolder(world, log, voteFile, snapshots)
@@ -389,7 +390,7 @@ async function openVote(voteFile: VoteFile, log: Log, isFresh: boolean, forms: b
         throw new StartRefused('this data folder has joined a cluster: name a broker of it with --join')
       return
     case 'absent':
-      if (isFresh && log.startOffset <= FIRST_INDEX) return voteFile.create({ term: forms ? 1 : 0, votedFor: null })
+      if (isFresh) return voteFile.create({ term: forms ? 1 : 0, votedFor: null })
       if (log.startOffset === 0)
         throw new StartRefused(
           `the metadata in ${log.folder} was written by a build from before there was a quorum: begin with an empty data folder`,
@@ -417,7 +418,7 @@ async function beginLog(log: Log, snapshots: RaftSnapshots, folder: string): Pro
 
 function refused(why: string): StartRefused {
   return new StartRefused(
-    `${why}; restore the data folder from a backup or, when other brokers hold the metadata, let this one rejoin as a new replica: naru rejoin --as-new`,
+    `${why}; restore the data folder from a backup or, when other brokers hold the metadata, come back as a new one: naru rejoin --as-new`,
   )
 }
 

@@ -22,6 +22,7 @@ import { StartRefused } from './start-refused.ts'
 
 const TICK_MS = 50
 const READ_BYTES = 1 << 20
+const HAND_OVER_MS = 1_000
 
 export interface RaftJournalSetup {
   readonly folder: string
@@ -47,7 +48,8 @@ export class RaftJournal implements Journal, DriverListener {
   #appendedAtMax = 0
   /** Of a sole voter's first leadership. */
   #first: { resolve: () => void; reject: (error: unknown) => void } | null = null
-  onStandingChange: ((standing: Standing) => void) | null = null
+  /** Somebody waits for the end of this leadership. */
+  #onEnd: (() => void) | null = null
 
   private constructor(setup: RaftJournalSetup, store: RaftFolder) {
     const { replica, world, random, peers, halt, options = defaultRaftOptions } = setup
@@ -162,6 +164,19 @@ export class RaftJournal implements Journal, DriverListener {
     return this.#store.saveSnapshot(head, records, () => this.driver.snapshotMade(index))
   }
 
+  /** Resolves when another is about to lead, or that takes too long. */
+  async handOver(): Promise<void> {
+    const { clock } = this.#world
+    if (!this.#isLeading || !this.driver.handOver()) return
+    await new Promise<void>((resolve) => {
+      const cancel = clock.wakeAt(clock.monotonic() + HAND_OVER_MS, resolve)
+      this.#onEnd = () => {
+        cancel()
+        resolve()
+      }
+    })
+  }
+
   /** Leads no more: what is not committed by now has an unknown outcome. */
   giveUp(): void {
     this.#stopLeading('unknown')
@@ -175,7 +190,6 @@ export class RaftJournal implements Journal, DriverListener {
   // --- the driver ------------------------------------------------------------------------------------------------------
 
   onStanding(standing: Standing): void {
-    this.onStandingChange?.(standing)
     const leads = standing.role === 'leader'
     if (this.#isLeading && (!leads || standing.term !== this.#term)) this.#stopLeading('unknown')
     this.#term = standing.term
@@ -202,6 +216,7 @@ export class RaftJournal implements Journal, DriverListener {
   #stopLeading(outcome: 'none' | 'unknown'): void {
     if (!this.#isLeading) return
     this.#isLeading = false
+    this.#onEnd?.()
     this.#listener?.onLost(this.committedEnd, outcome)
   }
 }

@@ -235,6 +235,6 @@ function readFile(disk: Disk, path: string): Uint8Array {
   return bytes.subarray(0, read)
 }
 
-export function isNoSpace(error: unknown): boolean {
+function isNoSpace(error: unknown): boolean {
   return error instanceof DiskError && error.code === 'no-space'
 }

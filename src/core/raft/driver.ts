@@ -148,6 +148,19 @@ export class RaftDriver implements RaftStoreListener {
     return started
   }
 
+  /** To whoever holds the most, so that those who stay need not find out that this one is gone. False: to nobody. */
+  handOver(): boolean {
+    const raft = this.#raft
+    if (raft?.role !== 'leader') return false
+    let best: ReplicaId | null = null
+    for (const voter of raft.voters) {
+      if (!this.#up.has(voter)) continue
+      const match = raft.progressOf(voter)?.match ?? 0
+      if (best === null || match > (raft.progressOf(best)?.match ?? 0)) best = voter
+    }
+    return best !== null && this.transfer(best).kind === 'started'
+  }
+
   /** Whether nobody else led when this was asked: a majority says so afterwards. Null: that is sure at once. */
   confirm(): Promise<boolean> | null {
     if (!this.isLeading) return Promise.resolve(false)

@@ -7,6 +7,7 @@ import { addDumpCommand } from './dump.ts'
 import { addGroupCommand } from './group.ts'
 import { CommandFailed } from './output.ts'
 import { addProduceCommand } from './produce.ts'
+import { addRejoinCommand } from './rejoin.ts'
 import { addServeCommand } from './serve.ts'
 import { addTopicCommand } from './topic.ts'
 
@@ -30,6 +31,7 @@ The first minute:
   addConsumeCommand(program)
   addGroupCommand(program)
   addDumpCommand(program)
+  addRejoinCommand(program)
   addCompletionCommand(program)
   exitOverridden(program)
   try {

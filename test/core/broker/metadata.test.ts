@@ -3,6 +3,9 @@
 
 import { describe, expect, test } from 'bun:test'
 import { StartRefused } from '../../../src/core/broker/index.ts'
+import { GroupCommit, Log } from '../../../src/core/log/index.ts'
+import { controlBatch } from '../../../src/core/raft/index.ts'
+import { hostCodec } from '../../../src/edge/host/index.ts'
 import { allLost } from '../../sim/disk.ts'
 import { add, BrokerRig } from './broker-rig.ts'
 
@@ -16,6 +19,23 @@ const topicsOf = (rig: BrokerRig) =>
 const names = (count: number) => Array.from({ length: count }, (_, i) => `t${String(i).padStart(3, '0')}`)
 const metadataFiles = (rig: BrokerRig, suffix: string) =>
   rig.disk.list('metadata').filter((name) => name.endsWith(suffix))
+
+/** A log that begins at 0, as a broker once kept its metadata. */
+async function anEarlierLog({ disk }: BrokerRig): Promise<void> {
+  const none = { info: () => {}, warn: () => {}, error: () => {} }
+  const meter = { counter: () => ({ add: () => {} }), gauge: () => {}, histogram: () => ({ observe: () => {} }) }
+  const { clock } = disk
+  const commits = new GroupCommit(disk, clock, meter, () => {})
+  const config = { segmentBytes: 1 << 20, segmentMs: 1e9, retentionMs: -1, retentionBytes: -1, flush: 'group' } as const
+  const log = await Log.open(
+    'metadata',
+    { ...config, cleanup: 'delete', deleteRetentionMs: 0 },
+    { disk, codec: hostCodec, clock, events: none, commits },
+    { onDurable: () => {}, onRefused: () => {} },
+  )
+  log.append(controlBatch({ kind: 'noop' }, 0, 1, hostCodec))
+  await log.close()
+}
 
 /** How a start is refused. */
 function refusedStart(rig: BrokerRig): string {
@@ -160,6 +180,17 @@ describe('a vote', () => {
     const rig = lived()
     for (const at of [9, 4096 + 9]) rig.disk.flip(VOTE, at, 1)
     expect(refusedStart(rig)).toMatch(/the vote in metadata cannot be read, .*naru rejoin --as-new/)
+  })
+
+  test('of an earlier build there is none: its folder is refused', () => {
+    const rig = new BrokerRig().start()
+    rig.run(rig.broker.close())
+    for (const name of rig.disk.list('metadata')) rig.disk.remove(`metadata/${name}`)
+    rig.disk = rig.disk.kill()
+    rig.run(anEarlierLog(rig))
+    expect(refusedStart(rig)).toMatch(
+      /written by a build from before there was a quorum: begin with an empty data folder/,
+    )
   })
 
   test('that is missing is never cast again', () => {

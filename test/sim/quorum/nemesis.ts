@@ -56,6 +56,10 @@ export class Nemesis {
       case 'kill':
         victim.end(null)
         return this.#startLater(victim)
+      case 'stop':
+        if (victim.metadata === null) return false
+        victim.close(() => (this.#isActive ? this.#startLater(victim) : quorum.start(victim)))
+        return true
       case 'power-loss':
         victim.end(this.#outcome())
         return this.#startLater(victim)

@@ -19,6 +19,8 @@ const meter: Meter = {
   histogram: () => ({ observe: () => {} }),
 }
 
+const CLOSE_MS_MAX = 12_000
+
 export interface NodeWorld {
   readonly world: World
   readonly swarm: QuorumSwarm
@@ -93,6 +95,26 @@ export class SimNode {
       },
       (error: unknown) => this.#onRefused(life, error),
     )
+  }
+
+  /** An orderly end, which is to come within a few seconds whatever the others do. */
+  close(done: () => void): void {
+    const { life, metadata } = this
+    let isClosed = false
+    this.#around.note(this, 'closes')
+    metadata!.close().then(
+      () => {
+        isClosed = true
+        if (life !== this.life) return
+        this.end(null)
+        done()
+      },
+      // a failed sync: it has halted
+      () => (isClosed = true),
+    )
+    this.#around.world.after(CLOSE_MS_MAX * Math.max(1, this.slowness), () => {
+      if (!isClosed && life === this.life) this.#around.fail(`node ${this.nodeId} does not close`)
+    })
   }
 
   /** The process ends; its page cache lives on, unless the power went. */

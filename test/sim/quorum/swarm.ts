@@ -6,6 +6,7 @@ import { SimRandom } from '../random.ts'
 
 export const FAULTS = [
   'kill',
+  'stop',
   'power-loss',
   'power-loss-all',
   'sync-failure',
