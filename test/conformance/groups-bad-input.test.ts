@@ -3,7 +3,7 @@
 import { beforeAll, describe, expect, test } from 'bun:test'
 import { type Answer, call, createTopic, expectProblem, freshTopic, get, JSON_TYPE, sendJson } from './client.ts'
 import { expectOk, fill, freshGroup, GroupCaller } from './group-client.ts'
-import { forEachTarget } from './target.ts'
+import { forEachTarget, type Target } from './target.ts'
 
 const MEMBERS_MAX = 1_000
 const METADATA_BYTES_MAX = 4_096
@@ -16,7 +16,21 @@ interface BadAsk {
   readonly ask: () => Promise<Answer>
 }
 
+interface Documented {
+  readonly paths: Record<string, Record<string, { responses: Record<string, { description: string }> }>>
+}
+
 forEachTarget((target) => {
+  let document: Documented
+  /** What was asked last. */
+  let asked = { method: '', path: '' }
+  const watched = (): Target => ({
+    ...target(),
+    fetch: (path, init = {}) => {
+      asked = { method: init.method ?? 'GET', path: path.replace(/\?.*/, '') }
+      return target().fetch(path, init)
+    },
+  })
   let topic: string
   let other: string
   let group: GroupCaller
@@ -28,6 +42,7 @@ forEachTarget((target) => {
   let topicId: string
 
   beforeAll(async () => {
+    document = (await get(target(), '/openapi.json')).json as unknown as Documented
     topic = freshTopic()
     other = freshTopic()
     await createTopic(target(), topic, 2)
@@ -35,7 +50,7 @@ forEachTarget((target) => {
     for (const partition of [0, 1]) await fill(target(), topic, partition, 5)
     await fill(target(), other, 0, 5)
     topicId = (await get(target(), `/v1/topics/${topic}`)).json['topicId'] as string
-    group = new GroupCaller(target, freshGroup())
+    group = new GroupCaller(watched, freshGroup())
     stranger = new GroupCaller(target, freshGroup())
     await group.join('first', { topics: [topic], delivery: 'at-least-once', tags: [] })
     await group.join('second', { topics: [topic] })
@@ -58,7 +73,7 @@ forEachTarget((target) => {
 
   const poll = (member: string, query: string): Promise<Answer> => group.tryPoll(member, query)
   const join = (body: unknown, member = 'third'): Promise<Answer> =>
-    sendJson(target(), 'PUT', group.member(member), body)
+    sendJson(watched(), 'PUT', group.member(member), body)
   const refusals: readonly BadAsk[] = [
     {
       what: 'a poll of a member that never joined',
@@ -71,19 +86,19 @@ forEachTarget((target) => {
       what: 'a poll in a group that never was',
       status: 409,
       code: 'fenced',
-      ask: () => new GroupCaller(target, 'never').tryPoll('me'),
+      ask: () => new GroupCaller(watched, 'never').tryPoll('me'),
     },
     {
       what: 'a heartbeat of a member that never joined',
       status: 409,
       code: 'fenced',
-      ask: () => sendJson(target(), 'POST', `${group.member('nobody')}/heartbeat`, {}),
+      ask: () => sendJson(watched(), 'POST', `${group.member('nobody')}/heartbeat`, {}),
     },
     {
       what: 'leaving without having joined',
       status: 409,
       code: 'fenced',
-      ask: () => call(target(), 'DELETE', group.member('nobody')),
+      ask: () => call(watched(), 'DELETE', group.member('nobody')),
     },
     {
       what: 'a commit of a member that never joined',
@@ -102,7 +117,7 @@ forEachTarget((target) => {
       what: 'a heartbeat of a generation that is not yet',
       status: 409,
       code: 'fenced',
-      ask: () => sendJson(target(), 'POST', `${group.member('first')}/heartbeat`, { generation: 1_000 }),
+      ask: () => sendJson(watched(), 'POST', `${group.member('first')}/heartbeat`, { generation: 1_000 }),
     },
     {
       what: 'a commit of an earlier generation',
@@ -181,7 +196,7 @@ forEachTarget((target) => {
       what: 'deleting a group that has members',
       status: 409,
       code: 'group-not-empty',
-      ask: () => call(target(), 'DELETE', group.path),
+      ask: () => call(watched(), 'DELETE', group.path),
     },
     {
       what: 'metadata over its limit',
@@ -249,13 +264,13 @@ forEachTarget((target) => {
       what: 'a join without a body',
       status: 400,
       code: 'malformed',
-      ask: () => call(target(), 'PUT', group.member('x')),
+      ask: () => call(watched(), 'PUT', group.member('x')),
     },
     {
       what: 'a poll with a body',
       status: 400,
       code: 'malformed',
-      ask: () => sendJson(target(), 'POST', `${group.member('first')}/poll`, { commit: cursor }),
+      ask: () => sendJson(watched(), 'POST', `${group.member('first')}/poll`, { commit: cursor }),
     },
     { what: 'a wait without its unit', status: 400, code: 'malformed', ask: () => poll('first', 'wait=5') },
     { what: 'a wait too long', status: 400, code: 'malformed', ask: () => poll('first', 'wait=61s') },
@@ -272,7 +287,7 @@ forEachTarget((target) => {
       what: 'a form nobody can give',
       status: 406,
       code: 'not-acceptable',
-      ask: () => call(target(), 'POST', `${group.member('first')}/poll`, { headers: { accept: 'text/html' } }),
+      ask: () => call(watched(), 'POST', `${group.member('first')}/poll`, { headers: { accept: 'text/html' } }),
     },
     {
       what: 'a plan where the broker divides',
@@ -285,13 +300,13 @@ forEachTarget((target) => {
       what: 'a group that is not there',
       status: 404,
       code: 'unknown-group',
-      ask: () => get(target(), '/v1/groups/never'),
+      ask: () => get(watched(), '/v1/groups/never'),
     },
     {
       what: 'a reset of a group that is not there',
       status: 404,
       code: 'unknown-group',
-      ask: () => sendJson(target(), 'POST', '/v1/groups/never/offsets/reset', { to: 'earliest' }),
+      ask: () => sendJson(watched(), 'POST', '/v1/groups/never/offsets/reset', { to: 'earliest' }),
     },
     { what: 'a reset to nowhere', status: 400, code: 'malformed', ask: () => group.reset({ to: 'noon' }) },
     { what: 'a reset to an offset of all', status: 422, code: 'invalid', ask: () => group.reset({ to: 3 }) },
@@ -306,7 +321,7 @@ forEachTarget((target) => {
       what: 'a list with a limit too high',
       status: 400,
       code: 'malformed',
-      ask: () => get(target(), '/v1/groups?limit=1001'),
+      ask: () => get(watched(), '/v1/groups?limit=1001'),
     },
   ]
 
@@ -315,6 +330,7 @@ forEachTarget((target) => {
       const [before, offsets] = [await group.describe(), await group.committed()]
       const answer = await ask()
       expectProblem(answer, status, code)
+      expect(documentedFor(document, asked, status)).toContain(`\`${code}\``)
       if (numbers !== undefined) expect(answer.json).toMatchObject(numbers)
       expect(await group.describe()).toEqual(before)
       expect(await group.committed()).toEqual(offsets)
@@ -386,3 +402,14 @@ forEachTarget((target) => {
     expectOk(await call(target(), 'PUT', crowd.member('m7'), { body: JSON.stringify(ask), headers: JSON_TYPE }))
   }, 30_000)
 })
+
+/** What the document says of a status at an address. */
+function documentedFor({ paths }: Documented, asked: { method: string; path: string }, status: number): string {
+  const found = Object.entries(paths).filter(([path]) =>
+    new RegExp(`^${path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(asked.path),
+  )
+  const operation = found
+    .map(([, operations]) => operations[asked.method.toLowerCase()])
+    .find((one) => one !== undefined)
+  return operation?.responses[status]?.description ?? `nothing of ${asked.method} ${asked.path}: ${status}`
+}

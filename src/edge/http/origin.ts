@@ -12,9 +12,9 @@ const ALLOWED_METHODS = 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS'
 const REQUEST_HEADERS =
   'Accept, Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Producer-Epoch, Producer-Id, Producer-Seq'
 const EXPOSED_HEADERS =
-  'Allow, ETag, Idempotency-Replayed, Location, Naru-Appended-At, Naru-Caught-Up, Naru-Cursor, Naru-High-Watermark, ' +
-  'Naru-Key, Naru-Leader, Naru-Leader-Epoch, Naru-Log-End-Offset, Naru-Log-Start-Offset, Naru-Next-Offset, ' +
-  'Naru-Partition-State, Naru-Timestamp, Retry-After'
+  'Allow, ETag, Idempotency-Replayed, Location, Naru-Appended-At, Naru-Caught-Up, Naru-Cursor, Naru-Generation, Naru-High-Watermark, ' +
+  'Naru-Key, Naru-Leader, Naru-Leader-Epoch, Naru-Log-End-Offset, Naru-Log-Start-Offset, Naru-Member-State, ' +
+  'Naru-Next-Offset, Naru-Partition-State, Naru-Timestamp, Retry-After'
 const PREFLIGHT_SECONDS = '600'
 
 export function isAllowed(policy: OriginPolicy, origin: string, host: string | null): boolean {
