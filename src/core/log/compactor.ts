@@ -1,7 +1,8 @@
 // When a log is compacted, and what of it: the sealed segments that the durable mark no longer speaks of. One compaction of a log
 // runs at a time, beside appends, reads, trimming and retention; it takes the log for itself only to swap segments.
 //
-// It is due when what came since the last one is at least as large as what that one left, or when tombstones may go.
+// It is due when what came since the last one is at least as large as what that one left, or when tombstones may go. One that could
+// not be done is tried again after a while, and after a longer one each time.
 
 import { assert } from '../base/index.ts'
 import { Compaction, type CompactedLog, type CompactionEnd } from './compaction.ts'
@@ -12,6 +13,9 @@ import type { LogReader } from './log-reader.ts'
 import type { LogWorld } from './log-world.ts'
 import type { Segment } from './segment.ts'
 import type { SealedSegment, SegmentSet } from './segment-set.ts'
+
+const RETRY_MS_MIN = 60_000
+const RETRY_MS_MAX = 60 * 60_000
 
 export interface CompactableLog {
   readonly folder: string
@@ -43,6 +47,8 @@ export class Compactor implements CompactedLog {
   readonly #mark: CompactionMark
   #running: { compaction: Compaction; end: Promise<CompactionEnd> } | null = null
   #isStopped = false
+  #retryMs = RETRY_MS_MIN
+  #notBeforeMs = Number.NEGATIVE_INFINITY
 
   constructor(log: CompactableLog, world: LogWorld, reader: LogReader) {
     this.#log = log
@@ -59,6 +65,7 @@ export class Compactor implements CompactedLog {
   isDue(upTo: number): boolean {
     const { config, damage } = this.#log
     if (config.cleanup === 'delete' || damage !== null || this.#running !== null || this.#isStopped) return false
+    if (this.#world.clock.monotonic() < this.#notBeforeMs) return false
     const { end, nextHorizon } = this.#mark.fields
     let clean = 0
     let dirty = 0
@@ -89,6 +96,7 @@ export class Compactor implements CompactedLog {
     this.#running = running
     try {
       const how = await running.end
+      this.#noteEnd(how)
       const fields = {
         folder: this.folder,
         end: how,
@@ -103,6 +111,13 @@ export class Compactor implements CompactedLog {
     } finally {
       this.#running = null
     }
+  }
+
+  #noteEnd(how: CompactionEnd): void {
+    if (how === 'done') this.#retryMs = RETRY_MS_MIN
+    if (how === 'done' || how === 'stopped') return
+    this.#notBeforeMs = this.#world.clock.monotonic() + this.#retryMs
+    this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX)
   }
 
   /** None is begun any more; resolves when the one under way has ended. */

@@ -64,6 +64,111 @@ test('the latest record of each key stays where it was', () => {
   twin.check(again, 0)
 })
 
+test('it is due when as much has come as was left, and when tombstones may go', () => {
+  const rig = LogRig.fresh({ ...COMPACTED, segmentMs: 1_000 })
+  const twin = new KeyedTwin()
+  const isDue = () => rig.log.compactor.isDue(rig.durableEnd)
+  const fill = (count: number, prefix: string): void => {
+    for (let i = 0; i < count; i++) twin.append(rig, { records: [{ key: `${prefix}${i}`, value: 'x'.repeat(400) }] })
+    rig.settle()
+  }
+  expect(isDue()).toBe(false)
+  fill(10, 'first')
+  expect(isDue()).toBe(true)
+  both(rig, twin)
+  expect(isDue()).toBe(false)
+  fill(5, 'more')
+  expect(isDue()).toBe(false)
+  fill(6, 'and more')
+  expect(isDue()).toBe(true)
+  twin.append(rig, { records: [{ key: 'first3', value: null }] })
+  rig.settle()
+  rig.clock.pass(1_000)
+  rig.clock.run(rig.log.maintain())
+  both(rig, twin)
+  twin.check(rig, 0)
+  expect(twin.view().has('first3')).toBe(false)
+  expect([...twin.records()].some(({ key }) => key === 'first3')).toBe(true)
+  rig.clock.pass(DAY_MS - 1_000)
+  expect(isDue()).toBe(false)
+  rig.clock.pass(1_000)
+  expect(isDue()).toBe(true)
+  both(rig, twin)
+  twin.check(rig, 0)
+  expect([...twin.records()].some(({ key }) => key === 'first3')).toBe(false)
+  expect(isDue()).toBe(false)
+  rig.config = { ...rig.config, cleanup: 'delete' }
+  rig.log.configure(rig.config)
+  fill(60, 'any')
+  expect(isDue()).toBe(false)
+})
+
+test('where there is no room it waits, longer each time, and what is there stays', () => {
+  const rig = LogRig.fresh(COMPACTED)
+  const twin = new KeyedTwin()
+  for (let i = 0; i < 40; i++) twin.append(rig, { records: [{ key: `k${i % 5}`, value: `${i} ${'x'.repeat(80)}` }] })
+  rig.settle()
+  const isDue = () => rig.log.compactor.isDue(rig.durableEnd)
+  for (const waitMs of [60_000, 120_000, 240_000]) {
+    rig.disk.totalBytes = rig.disk.usedBytes + 600
+    expect(compact(rig)).toBe('no-space')
+    twin.check(rig, 0)
+    expect(rig.disk.list(FOLDER).some((name) => name.endsWith('.compacting'))).toBe(false)
+    expect(isDue()).toBe(false)
+    rig.clock.pass(waitMs - 1)
+    expect(isDue()).toBe(false)
+    rig.clock.pass(1)
+    expect(isDue()).toBe(true)
+  }
+  rig.disk.totalBytes = Number.POSITIVE_INFINITY
+  both(rig, twin)
+  twin.check(rig, 0)
+})
+
+test('a bad batch is reported, and nothing is compacted from there on', () => {
+  const rig = LogRig.fresh(COMPACTED)
+  for (let i = 0; i < 40; i++) {
+    new KeyedTwin().append(rig, { records: [{ key: `k${i % 5}`, value: `${i} ${'x'.repeat(80)}` }] })
+  }
+  rig.clock.run(rig.log.close())
+  const disk = rig.disk.kill()
+  disk.flip(rig.log.segments.list[2]!.path, 300, 3)
+  const found = rig.next(disk).open()
+  expect(compact(found)).toBe('unreadable')
+  expect(found.log.damage).not.toBeNull()
+  expect(compact(found)).toBeNull()
+  expect(found.log.compactor.isDue(found.durableEnd)).toBe(false)
+})
+
+test('with retention too, small segments become one only where that keeps nothing longer', () => {
+  const config = {
+    ...COMPACTED,
+    cleanup: 'both',
+    segmentMs: 1_000,
+    segmentBytes: 100_000,
+    retentionMs: 10_000,
+  } as const
+  const rig = LogRig.fresh(config)
+  const twin = new KeyedTwin()
+  for (let second = 0; second < 9; second++) {
+    for (let i = 0; i < 3; i++) {
+      twin.append(rig, { records: [{ key: `${second} ${i}`, value: 'x' }] })
+      rig.settle()
+      rig.clock.pass(400)
+    }
+    rig.clock.run(rig.log.maintain())
+  }
+  both(rig, twin)
+  twin.check(rig, 0)
+  const spans = rig.log.segments.list.map(({ firstAppendedAt, lastAppendedAt }) => lastAppendedAt - firstAppendedAt)
+  expect(spans.length).toBeGreaterThan(5)
+  expect(Math.max(...spans.filter((ms) => !Number.isNaN(ms)))).toBeLessThanOrEqual(1_000)
+  rig.clock.pass(6_000)
+  rig.clock.run(rig.log.maintain())
+  expect(rig.log.startOffset).toBeGreaterThan(3)
+  expect(rig.log.startOffset).toBeLessThan(27)
+})
+
 const HISTORIES = Number(process.env.NARU_COMPACTION_LIVES ?? 15)
 
 test(`${HISTORIES} random histories end as the twin says`, () => {
