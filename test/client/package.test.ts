@@ -45,6 +45,18 @@ test.each(['node', 'bun'])(
   30_000,
 )
 
+test('so does the consumer of a group that the README of the repository shows', async () => {
+  const readme = await Bun.file(join(ROOT, 'README.md')).text()
+  const [, code] = /<!-- group-client -->\s+```js\n([\s\S]*?)```/.exec(readme)!
+  writeFileSync(join(project.folder, 'billing.js'), code!.replace('http://localhost:7070', broker.url))
+  await broker.call('POST', '/v1/topics/orders/records', { records: [{ key: 'ann', value: { item: 'tea' } }] })
+  const billing = Bun.spawn(['node', 'billing.js'], { cwd: project.folder, stdout: 'pipe', stderr: 'inherit' })
+  const { value } = await billing.stdout.getReader().read()
+  billing.kill()
+  await billing.exited
+  expect(new TextDecoder().decode(value)).toBe('ann tea\n')
+}, 20_000)
+
 test('its types are complete', async () => {
   writeFileSync(
     join(project.folder, 'typed.ts'),
