@@ -1,7 +1,7 @@
 // The executable's beginning and end: one broker a data folder, an orderly stop that answers what is under way.
 
 import { afterEach, beforeEach, expect, test } from 'bun:test'
-import { BrokerProcess, scratchFolder } from './broker-process.ts'
+import { BrokerProcess, scratchFolder, until } from './broker-process.ts'
 
 const SECRET = 'a-payload-nobody-logs'
 
@@ -87,6 +87,27 @@ test('SIGTERM answers what is under way, keeps it, and exits 0', async () => {
 
   const again = await start()
   expect(await valuesOf(again, 'u')).toEqual(last.done === true ? ['first', 'second'] : ['first'])
+}, 60_000)
+
+test('SIGTERM does not wait for uploads that are quiet: they are answered with what was kept', async () => {
+  const broker = await start(['--drain-ms', '30000'])
+  const encoder = new TextEncoder()
+  const upload = async (topic: string, isTold: boolean): Promise<Response> => {
+    const body = new ReadableStream<Uint8Array>({ start: (controller) => controller.enqueue(encoder.encode('1\n2\n')) })
+    const headers = { 'content-type': 'application/x-ndjson', ...(isTold ? { accept: 'application/x-ndjson' } : null) }
+    return fetch(`${broker.url}/v1/topics/${topic}/records`, { method: 'POST', headers, body })
+  }
+  const told = await upload('told', true)
+  const untold = upload('untold', false)
+  await until(Date.now() + 5_000, async () => (await valuesOf(broker, 'untold')).length === 2)
+  const stoppedAtMs = performance.now()
+  const stopped = broker.stop()
+  const partial = { code: 'shutting-down', outcome: 'partial', accepted: 2 }
+  expect(JSON.parse((await told.text()).trim().split('\n').pop()!)).toMatchObject({ problem: partial })
+  const answer = await untold
+  expect([answer.status, await answer.json()]).toMatchObject([503, partial])
+  expect(await stopped).toBe(0)
+  expect(performance.now() - stoppedAtMs).toBeLessThan(5_000)
 }, 60_000)
 
 test('produces under way at SIGTERM are answered, and what was acknowledged is there', async () => {

@@ -45,6 +45,8 @@ export interface App {
   /** Rejects where something failed that should not: `failed` is its answer then. */
   fetch(request: Request, connection?: Connection | null): Response | Promise<Response>
   failed(error: unknown): Response
+  /** The broker is about to stop: see `Bodies`. */
+  stop(): void
 }
 
 const SAFE_METHODS = new Set(['GET', 'HEAD'])
@@ -173,7 +175,7 @@ export function createApp(broker: Broker, options: AppOptions): App {
     return refusal === null ? new Response(null) : problemAnswer(refusal)
   }
 
-  return { fetch, failed }
+  return { fetch, failed, stop: () => bodies.stop() }
 }
 
 function isSocket(url: string): boolean {

@@ -18,6 +18,8 @@ export interface UploadLimits {
   uploadIdleMs: number
 }
 
+/** While the broker stops, an upload that is silent for so long has said all there is to wait for. */
+const STOPPING_QUIET_MS = 250
 /** Of a refused upload this much is read, for so long, while it keeps coming: an HTTP/2 client sees no answer before its end. */
 const DRAIN_BYTES = 32 * 1024 * 1024
 const DRAIN_MS = 2_000
@@ -32,9 +34,16 @@ export function declaredBytes(contentLength: string | null | undefined): number 
   return contentLength === null || contentLength === undefined ? -1 : Number(contentLength)
 }
 
+/** Bodies that are being read piece by piece. */
+interface OpenUploads {
+  readonly all: Set<Upload>
+  isStopping: boolean
+}
+
 export class Bodies {
   readonly #deadlines: Deadlines
   readonly #limits: UploadLimits
+  readonly #open: OpenUploads = { all: new Set(), isStopping: false }
 
   constructor(deadlines: Deadlines, limits: UploadLimits) {
     this.#deadlines = deadlines
@@ -51,6 +60,12 @@ export class Bodies {
 
   get bodyMs(): number {
     return this.#limits.bodyMs
+  }
+
+  /** The broker is about to stop: uploads that are quiet end, and are answered with what was kept of them. */
+  stop(): void {
+    this.#open.isStopping = true
+    for (const upload of this.#open.all) upload.hurry()
   }
 
   /** The answer to a request whose body has not been read: some of it is, so that the client gets to see the answer. */
@@ -79,7 +94,7 @@ export class Bodies {
   async #counted(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array | Problem> {
     const { bodyMs, bodyBytesPerS } = this.#limits
     const startMs = performance.now()
-    const upload = new Upload(body.getReader(), this.#deadlines)
+    const upload = this.pieces(body)
     const chunks: Uint8Array[] = []
     let bytes = 0
     for (;;) {
@@ -98,7 +113,7 @@ export class Bodies {
 
   /** A body to be read piece by piece. */
   pieces(body: ReadableStream<Uint8Array>): Upload {
-    return new Upload(body.getReader(), this.#deadlines)
+    return new Upload(body.getReader(), this.#deadlines, this.#open)
   }
 }
 
@@ -126,8 +141,7 @@ class BodyWait<Arrived = Uint8Array> extends Deadline {
   }
 
   override expire(): void {
-    this.#resolve(stalled())
-    this.#upload?.giveUp()
+    this.#resolve(this.#upload === null ? stalled() : this.#upload.giveUp())
   }
 }
 
@@ -140,20 +154,31 @@ interface PieceReader {
 export class Upload {
   readonly #reader: PieceReader
   readonly #deadlines: Deadlines
+  readonly #open: OpenUploads
+  #wait: BodyWait<Uint8Array | null> | null = null
 
-  constructor(reader: PieceReader, deadlines: Deadlines) {
+  constructor(reader: PieceReader, deadlines: Deadlines, open: OpenUploads) {
     this.#reader = reader
     this.#deadlines = deadlines
+    this.#open = open
+    open.all.add(this)
   }
 
   /** The next piece, null at the end, a problem when none comes within `withinMs` or the client is gone. */
   next(withinMs: number): Promise<Uint8Array | null | Problem> {
-    const wait = new BodyWait<Uint8Array | null>(this.#deadlines, performance.now() + withinMs, this)
+    const waitMs = this.#open.isStopping ? Math.min(withinMs, STOPPING_QUIET_MS) : withinMs
+    const wait = new BodyWait<Uint8Array | null>(this.#deadlines, performance.now() + waitMs, this)
+    this.#wait = wait
     this.#reader.read().then(
-      ({ done, value }) => wait.end(done || value === undefined ? null : value),
-      () => wait.end(goneProblem),
+      ({ done, value }) => this.#arrived(wait, done || value === undefined ? null : value),
+      () => this.#arrived(wait, goneProblem),
     )
     return wait.promise
+  }
+
+  /** What it waits for has to come soon. */
+  hurry(): void {
+    if (this.#wait !== null) this.#deadlines.bringForward(this.#wait, performance.now() + STOPPING_QUIET_MS)
   }
 
   /** Whether the rest of the body, which is not wanted, came to its end soon enough; else it is given up. */
@@ -169,8 +194,18 @@ export class Upload {
     return false
   }
 
-  giveUp(): void {
+  /** Returns why. */
+  giveUp(): Problem {
+    this.#wait = null
+    this.#open.all.delete(this)
     this.#reader.cancel().catch(() => {})
+    return this.#open.isStopping ? stopping() : stalled()
+  }
+
+  #arrived(wait: BodyWait<Uint8Array | null>, arrived: Uint8Array | null | Problem): void {
+    this.#wait = null
+    if (arrived === null || arrived instanceof Problem) this.#open.all.delete(this)
+    wait.end(arrived)
   }
 }
 
@@ -180,6 +215,10 @@ function closing({ code, detail, numbers, outcome, headers }: Problem): Problem 
 
 function stalled(): Problem {
   return new Problem('upload-stalled', 'The body did not arrive in time; nothing of it was kept', {}, 'none', CLOSE)
+}
+
+function stopping(): Problem {
+  return new Problem('shutting-down', 'The broker is stopping; the rest of the body is not taken', {}, 'none', CLOSE)
 }
 
 function tooLarge(bytes: number | null, bytesMax: number): Problem {

@@ -2,7 +2,7 @@
 // leave, and one timer serves all, armed for the nearest. A late firing is no harm; a body that arrives meanwhile has won.
 
 export abstract class Deadline {
-  readonly atMs: number
+  atMs: number
   before: Deadline | null = null
   behind: Deadline | null = null
 
@@ -29,6 +29,13 @@ export class Deadlines {
     if (behind !== null) behind.before = deadline
     this.#head.behind = deadline
     if (deadline.atMs < this.#timerAtMs) this.#arm(deadline.atMs)
+  }
+
+  /** Of one that was added. */
+  bringForward(deadline: Deadline, atMs: number): void {
+    if (atMs >= deadline.atMs) return
+    deadline.atMs = atMs
+    if (atMs < this.#timerAtMs) this.#arm(atMs)
   }
 
   /** One that has expired, or was never added, is left as it is. */

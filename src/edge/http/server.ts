@@ -92,6 +92,7 @@ export function listen(config: Config, websocket: Bun.WebSocketHandler<unknown>)
       app = appOf(broker, config, world)
     },
     async stop(drainMs) {
+      app?.stop()
       const cut = setTimeout(() => void server.stop(true), drainMs)
       await server.stop(false)
       clearTimeout(cut)
