@@ -77,7 +77,7 @@ async function startOf(
     case 'latest':
       return live.highWatermark
     case 'last':
-      return Math.max(live.startOffset, live.highWatermark - start.count)
+      return live.offsetOfLast(start.count)
     case 'time':
       return Math.min(await live.offsetAtTime(start.ms), live.highWatermark)
     case 'offset':

@@ -12,6 +12,7 @@ import { batchBytesOf, lastOffsetDeltaOf, recordCountOf, stampBatch } from '../r
 import type { Appended, AppendRefusal } from './append-outcome.ts'
 import { type CommitFate, type CommitWaiter, HighWatermark } from './high-watermark.ts'
 import { type HeldKey, KeyBudget } from './idempotency-keys.ts'
+import { offsetOfLast } from './last-records.ts'
 import { judge } from './leader.ts'
 import { captureState, encodeSnapshot, type StateCapture } from './producer-snapshot.ts'
 import type { ProducerState } from './producer-state.ts'
@@ -196,6 +197,13 @@ export class Partition implements LogListener {
   /** What is held under a key; some of it may not be committed yet. */
   keyHeld(keyHash: Uint8Array): HeldKey | null {
     return this.#state?.keys.held(keyHash) ?? null
+  }
+
+  /** Where the last `count` records begin. */
+  offsetOfLast(count: number): number | Promise<number> {
+    const end = this.highWatermark
+    if (this.#config.cleanup === 'delete') return Math.max(this.startOffset, end - count)
+    return offsetOfLast(this.#log, end, count, this.#world.codec)
   }
 
   /** Of the first batch appended at this time or later. */

@@ -128,3 +128,16 @@ test('a close ends a compaction, and the next start goes on', () => {
   ).toEqual([197, 198, 199])
   expect(bench.complaints).toEqual([])
 })
+
+test('the last records are counted where offsets may have none', () => {
+  const bench = compacted()
+  fill(bench, 0, 60)
+  const lastOf = (count: number) => bench.run(Promise.resolve(bench.partition.offsetOfLast(count)))
+  expect([lastOf(0), lastOf(1), lastOf(7), lastOf(60), lastOf(100)]).toEqual([60, 59, 53, 0, 0])
+  compact(bench)
+  const left = bench.values().map((value) => Number.parseInt(value, 10))
+  expect(left.length).toBeLessThan(20)
+  for (let count = 1; count <= left.length; count++) expect(lastOf(count)).toBe(left.at(-count)!)
+  expect(lastOf(0)).toBe(60)
+  expect(bench.values(lastOf(left.length + 5)).length).toBe(left.length)
+})
