@@ -15,7 +15,7 @@ import type {
 } from '../../../src/core/group/index.ts'
 import type { SimClock } from '../clock.ts'
 import type { SimRandom } from '../random.ts'
-import type { Believer, Checker } from './checker.ts'
+import { type Believer, type Checker, demand } from './checker.ts'
 import type { Answer, Batch, SimCoordinator } from './sim-coordinator.ts'
 
 export interface ConsumerOptions {
@@ -28,6 +28,8 @@ export interface ConsumerOptions {
   waitMs: number
   timeoutMs: number
   tellsGeneration: boolean
+  /** Another was there before it under the same name. */
+  isHeir: boolean
   /** As a leader it forgets to plan, and forgets partitions. */
   isSloppy: boolean
 }
@@ -145,6 +147,8 @@ export class Consumer implements Believer {
   /** From a join to the next. */
   async #pollOn(): Promise<void> {
     let commit: OffsetCommit[] = []
+    // How far each partition was brought, while the assignment is the same.
+    const reached = new Map<string, number>()
     while (!this.#isLeaving) {
       const { group, member, waitMs } =
         this.options.join.delivery === 'at-most-once' ? { ...this.options } : this.options
@@ -158,15 +162,30 @@ export class Consumer implements Believer {
       if (reply.kind !== 'polled') {
         commit = []
         if (reply.kind === 'not-held') continue
+        reached.clear()
         await this.#join()
         continue
       }
+      if (this.generation !== reply.member.generation) reached.clear()
       this.generation = reply.member.generation
       await this.#plan(reply)
-      for (const batch of batches) await this.#work(batch)
+      for (const batch of batches) {
+        this.#checkSkip(batch, reached)
+        await this.#work(batch)
+      }
       commit = this.options.join.delivery === 'at-most-once' ? [] : batches.map(endOf)
       if (batches.length === 0) await this.#sleep(this.#random.between(50, 300))
     }
+  }
+
+  /** At least once, what it holds goes on where the last poll ended, or before. */
+  #checkSkip({ topicId, partition, from, upTo }: Batch, reached: Map<string, number>): void {
+    // What one of the same name once said may still come, and take it further.
+    if (this.options.isHeir || this.options.join.delivery === 'at-most-once') return
+    const place = `${topicId}/${partition}`
+    const end = reached.get(place) ?? from
+    demand(from <= end, () => `C: ${this.member} was brought ${place} to ${end}, and then from ${from}`)
+    reached.set(place, upTo)
   }
 
   async #work({ topicId, partition, from, upTo }: Batch): Promise<void> {

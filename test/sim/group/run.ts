@@ -172,7 +172,7 @@ class GroupWorld {
     const place = heir === undefined ? (swarm.chance(0.2) ? `s${number}` : undefined) : heir.options.join.static
     const options: ConsumerOptions =
       heir !== undefined && heir.member === member
-        ? heir.options
+        ? { ...heir.options, isHeir: true }
         : {
             group,
             member,
@@ -182,6 +182,7 @@ class GroupWorld {
             waitMs: swarm.pick([0, 1_000, 10_000]),
             timeoutMs: swarm.pick([500, 3_000]),
             tellsGeneration: swarm.chance(0.5),
+            isHeir: false,
             isSloppy: !this.#isHealed,
           }
     const random = new SimRandom(this.#seed, `consumer ${number}`)

@@ -21,7 +21,7 @@ import type { SimRandom } from '../random.ts'
 import type { Checker } from './checker.ts'
 import { SimJournal, SimLog } from './sim-journal.ts'
 
-export class SimTopics implements GroupTopics {
+class SimTopics implements GroupTopics {
   readonly named = new Map<string, { id: TopicId; partitions: number[] }>()
   /** By `<topic id>/<partition>`. */
   readonly ends = new Map<string, number>()
