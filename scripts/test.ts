@@ -1,5 +1,5 @@
 // All that CI runs, in the order of what fails cheapest: the static checks, the unit tests, then the executable is built and the
-// conformance and end-to-end suites run against it. Output is shown for what failed.
+// client's, conformance and end-to-end suites run against it. Output is shown for what failed.
 //
 //   scripts/test            everything           scripts/test --quick    without the executable
 
@@ -65,8 +65,8 @@ const UNIT: Step = {
 }
 const BUILD: Step = { name: 'build', command: script('build.ts') }
 const BUILT: Step = {
-  name: 'conformance and end to end, on the executable',
-  command: [...TEST, TEST_MS_MAX, ...testFolders(['conformance', 'e2e'])],
+  name: 'client, conformance and end to end, on the executable',
+  command: [...TEST, TEST_MS_MAX, ...testFolders(['client', 'conformance', 'e2e'])],
   env: { NARU_BINARY: BINARY },
 }
 
