@@ -3,7 +3,7 @@
 
 import { client } from './client.gen.ts';
 import type { Client, ClientMeta, Options as Options2, RequestResult, ServerSentEventsResult, TDataShape } from './client/index.ts';
-import type { AddPartitionsData, AddPartitionsErrors, AddPartitionsResponses, AlterTopicData, AlterTopicErrors, AlterTopicResponses, CreateProducerData, CreateProducerErrors, CreateProducerResponses, CreateTopicData, CreateTopicErrors, CreateTopicResponses, DeleteGroupData, DeleteGroupErrors, DeleteGroupResponses, DeleteTopicData, DeleteTopicErrors, DeleteTopicResponses, FetchBatchesData, FetchBatchesErrors, FetchBatchesResponses, FetchData, FetchErrors, FetchPartitionData, FetchPartitionErrors, FetchPartitionResponses, FetchResponses, FetchTopicsData, FetchTopicsErrors, FetchTopicsResponses, GetClusterData, GetClusterErrors, GetClusterResponses, GetGroupData, GetGroupErrors, GetGroupOffsetsData, GetGroupOffsetsErrors, GetGroupOffsetsResponses, GetGroupResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLimitsData, GetLimitsErrors, GetLimitsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetPartitionData, GetPartitionErrors, GetPartitionResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRecordValueData, GetRecordValueErrors, GetRecordValueResponses, GetTopicData, GetTopicErrors, GetTopicResponses, HeadPartitionData, HeadPartitionErrors, HeadPartitionResponses, HeartbeatData, HeartbeatErrors, HeartbeatResponses, JoinGroupData, JoinGroupErrors, JoinGroupResponses, LeaveGroupData, LeaveGroupErrors, LeaveGroupResponses, ListGroupsData, ListGroupsErrors, ListGroupsResponses, ListTopicsData, ListTopicsErrors, ListTopicsResponses, PollData, PollErrors, PollResponses, ProduceBatchesData, ProduceBatchesErrors, ProduceBatchesResponses, ProduceData, ProduceErrors, ProduceResponses, ProduceToPartitionData, ProduceToPartitionErrors, ProduceToPartitionResponses, PutGroupOffsetsData, PutGroupOffsetsErrors, PutGroupOffsetsResponses, PutPlanData, PutPlanErrors, PutPlanResponses, ResetGroupOffsetsData, ResetGroupOffsetsErrors, ResetGroupOffsetsResponses, RetirePartitionData, RetirePartitionErrors, RetirePartitionResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, StreamTopicsData, StreamTopicsErrors, StreamTopicsResponse, StreamTopicsResponses, TrimTopicData, TrimTopicErrors, TrimTopicResponses } from './types.gen.ts';
+import type { AddPartitionsData, AddPartitionsErrors, AddPartitionsResponses, AddVoterData, AddVoterErrors, AddVoterResponses, AlterTopicData, AlterTopicErrors, AlterTopicResponses, CreateProducerData, CreateProducerErrors, CreateProducerResponses, CreateTopicData, CreateTopicErrors, CreateTopicResponses, DeleteGroupData, DeleteGroupErrors, DeleteGroupResponses, DeleteTopicData, DeleteTopicErrors, DeleteTopicResponses, FetchBatchesData, FetchBatchesErrors, FetchBatchesResponses, FetchData, FetchErrors, FetchPartitionData, FetchPartitionErrors, FetchPartitionResponses, FetchResponses, FetchTopicsData, FetchTopicsErrors, FetchTopicsResponses, GetClusterData, GetClusterErrors, GetClusterResponses, GetGroupData, GetGroupErrors, GetGroupOffsetsData, GetGroupOffsetsErrors, GetGroupOffsetsResponses, GetGroupResponses, GetHealthData, GetHealthErrors, GetHealthResponses, GetLimitsData, GetLimitsErrors, GetLimitsResponses, GetMetricsData, GetMetricsErrors, GetMetricsResponses, GetPartitionData, GetPartitionErrors, GetPartitionResponses, GetReadinessData, GetReadinessErrors, GetReadinessResponses, GetRecordValueData, GetRecordValueErrors, GetRecordValueResponses, GetTopicData, GetTopicErrors, GetTopicResponses, HeadPartitionData, HeadPartitionErrors, HeadPartitionResponses, HeartbeatData, HeartbeatErrors, HeartbeatResponses, JoinGroupData, JoinGroupErrors, JoinGroupResponses, LeaveGroupData, LeaveGroupErrors, LeaveGroupResponses, ListBrokersData, ListBrokersErrors, ListBrokersResponses, ListGroupsData, ListGroupsErrors, ListGroupsResponses, ListTopicsData, ListTopicsErrors, ListTopicsResponses, PollData, PollErrors, PollResponses, ProduceBatchesData, ProduceBatchesErrors, ProduceBatchesResponses, ProduceData, ProduceErrors, ProduceResponses, ProduceToPartitionData, ProduceToPartitionErrors, ProduceToPartitionResponses, PutGroupOffsetsData, PutGroupOffsetsErrors, PutGroupOffsetsResponses, PutPlanData, PutPlanErrors, PutPlanResponses, RemoveVoterData, RemoveVoterErrors, RemoveVoterResponses, ResetGroupOffsetsData, ResetGroupOffsetsErrors, ResetGroupOffsetsResponses, RetirePartitionData, RetirePartitionErrors, RetirePartitionResponses, StreamData, StreamErrors, StreamResponse, StreamResponses, StreamTopicsData, StreamTopicsErrors, StreamTopicsResponse, StreamTopicsResponses, TrimTopicData, TrimTopicErrors, TrimTopicResponses } from './types.gen.ts';
 
 export type Options<TData extends TDataShape = TDataShape, ThrowOnError extends boolean = boolean, TResponse = unknown> = Options2<TData, ThrowOnError, TResponse> & {
     /**
@@ -207,7 +207,7 @@ export const resetGroupOffsets = <ThrowOnError extends boolean = false>(options:
 export const getHealth = <ThrowOnError extends boolean = false>(options?: Options<GetHealthData, ThrowOnError>): RequestResult<GetHealthResponses, GetHealthErrors, ThrowOnError> => (options?.client ?? client).get<GetHealthResponses, GetHealthErrors, ThrowOnError>({ url: '/healthz', ...options });
 
 /**
- * Whether logs are recovered and requests are taken
+ * Whether logs are recovered, a quorum is seen and requests are taken
  */
 export const getReadiness = <ThrowOnError extends boolean = false>(options?: Options<GetReadinessData, ThrowOnError>): RequestResult<GetReadinessResponses, GetReadinessErrors, ThrowOnError> => (options?.client ?? client).get<GetReadinessResponses, GetReadinessErrors, ThrowOnError>({ url: '/readyz', ...options });
 
@@ -222,9 +222,24 @@ export const getMetrics = <ThrowOnError extends boolean = false>(options?: Optio
 export const getLimits = <ThrowOnError extends boolean = false>(options?: Options<GetLimitsData, ThrowOnError>): RequestResult<GetLimitsResponses, GetLimitsErrors, ThrowOnError> => (options?.client ?? client).get<GetLimitsResponses, GetLimitsErrors, ThrowOnError>({ url: '/v1/limits', ...options });
 
 /**
- * The cluster: its brokers and how much they hold
+ * The cluster: its brokers, who decides, and how much it holds
  */
 export const getCluster = <ThrowOnError extends boolean = false>(options?: Options<GetClusterData, ThrowOnError>): RequestResult<GetClusterResponses, GetClusterErrors, ThrowOnError> => (options?.client ?? client).get<GetClusterResponses, GetClusterErrors, ThrowOnError>({ url: '/v1/cluster', ...options });
+
+/**
+ * Every broker that ever was of the cluster
+ */
+export const listBrokers = <ThrowOnError extends boolean = false>(options?: Options<ListBrokersData, ThrowOnError>): RequestResult<ListBrokersResponses, ListBrokersErrors, ThrowOnError> => (options?.client ?? client).get<ListBrokersResponses, ListBrokersErrors, ThrowOnError>({ url: '/v1/brokers', ...options });
+
+/**
+ * Take the vote from a broker, one that is gone for good; repeatable
+ */
+export const removeVoter = <ThrowOnError extends boolean = false>(options: Options<RemoveVoterData, ThrowOnError>): RequestResult<RemoveVoterResponses, RemoveVoterErrors, ThrowOnError> => (options.client ?? client).delete<RemoveVoterResponses, RemoveVoterErrors, ThrowOnError>({ url: '/v1/cluster/voters/{broker}', ...options });
+
+/**
+ * Let a broker vote on the metadata; repeatable
+ */
+export const addVoter = <ThrowOnError extends boolean = false>(options: Options<AddVoterData, ThrowOnError>): RequestResult<AddVoterResponses, AddVoterErrors, ThrowOnError> => (options.client ?? client).put<AddVoterResponses, AddVoterErrors, ThrowOnError>({ url: '/v1/cluster/voters/{broker}', ...options });
 
 /**
  * Read a topic

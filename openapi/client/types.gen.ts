@@ -29,7 +29,7 @@ export type Problem = {
     /**
      * A closed list: switch on it.
      */
-    code: 'malformed' | 'unknown-parameter' | 'forbidden-origin' | 'internal-topic' | 'not-found' | 'unknown-topic' | 'unknown-partition' | 'unknown-group' | 'method-not-allowed' | 'not-acceptable' | 'upload-stalled' | 'topic-exists' | 'partition-retiring' | 'last-partition' | 'fenced' | 'not-held' | 'no-position' | 'group-differs' | 'group-not-empty' | 'not-leader-member' | 'stale-plan' | 'gap' | 'unknown-producer' | 'below-log-start' | 'topic-recreated' | 'diverged' | 'offset-mismatch' | 'body-too-large' | 'record-too-large' | 'unsupported-media-type' | 'beyond-end' | 'invalid' | 'unsupported' | 'foreign-topic' | 'invalid-plan' | 'key-required' | 'bad-batch' | 'key-conflict' | 'limit-reached' | 'damaged' | 'internal' | 'busy' | 'not-enough-replicas' | 'not-leader' | 'no-leader' | 'disk-low' | 'loading' | 'shutting-down' | 'outcome-unknown';
+    code: 'malformed' | 'unknown-parameter' | 'forbidden-origin' | 'internal-topic' | 'not-found' | 'unknown-topic' | 'unknown-partition' | 'unknown-group' | 'unknown-broker' | 'method-not-allowed' | 'not-acceptable' | 'upload-stalled' | 'voters-conflict' | 'topic-exists' | 'partition-retiring' | 'last-partition' | 'fenced' | 'not-held' | 'no-position' | 'group-differs' | 'group-not-empty' | 'not-leader-member' | 'stale-plan' | 'gap' | 'unknown-producer' | 'below-log-start' | 'topic-recreated' | 'diverged' | 'offset-mismatch' | 'body-too-large' | 'record-too-large' | 'unsupported-media-type' | 'beyond-end' | 'invalid' | 'unsupported' | 'foreign-topic' | 'invalid-plan' | 'key-required' | 'bad-batch' | 'key-conflict' | 'limit-reached' | 'damaged' | 'internal' | 'busy' | 'not-enough-replicas' | 'not-leader' | 'no-leader' | 'disk-low' | 'loading' | 'shutting-down' | 'outcome-unknown';
     /**
      * What happened: nothing; a part, which the answer tells; or not known, so look or repeat with a key.
      */
@@ -120,18 +120,25 @@ export type Partition = {
     /**
      * The first record that is kept.
      */
-    logStartOffset: number;
+    logStartOffset: number | null;
     /**
      * Consumers see what is below.
      */
-    highWatermark: number;
+    highWatermark: number | null;
     /**
      * The offset the next record gets.
      */
-    logEndOffset: number;
-    lastStableOffset: number;
+    logEndOffset: number | null;
+    lastStableOffset: number | null;
+    /**
+     * A broker. Null: nobody leads it at present.
+     */
     leader: number | null;
     leaderEpoch: number;
+    /**
+     * Brokers that hold it, or are to.
+     */
+    replicas: Array<number>;
     isr: Array<number>;
     /**
      * Whether stored bytes are damaged: produce is refused, reading steps over it.
@@ -649,6 +656,35 @@ export type Cluster = {
      */
     partitions: number;
     version: string;
+};
+
+export type BrokerList = {
+    brokers: Array<{
+        id: number;
+        /**
+         * Fenced: silent, stopping or starting; it leads nothing.
+         */
+        state: 'live' | 'fenced';
+        /**
+         * Where it is reached; empty for a broker alone.
+         */
+        address: string;
+        rack: string | null;
+        isController: boolean;
+        isVoter: boolean;
+        /**
+         * Partitions it leads.
+         */
+        leads: number;
+        /**
+         * Partitions it holds or is planned to hold.
+         */
+        replicas: number;
+    }>;
+};
+
+export type Voters = {
+    voters: Array<number>;
 };
 
 export type Produced = {
@@ -1931,7 +1967,7 @@ export type GetReadinessErrors = {
      */
     500: Problem;
     /**
-     * `shutting-down`: The broker is shutting down
+     * `shutting-down`: The broker is shutting down. `no-leader`: No broker is there to lead it
      */
     503: Problem;
 };
@@ -2015,12 +2051,127 @@ export type GetClusterError = GetClusterErrors[keyof GetClusterErrors];
 
 export type GetClusterResponses = {
     /**
-     * The cluster.
+     * The cluster, as the broker asked knows it.
      */
     200: Cluster;
 };
 
 export type GetClusterResponse = GetClusterResponses[keyof GetClusterResponses];
+
+export type ListBrokersData = {
+    body?: never;
+    path?: never;
+    query?: never;
+    url: '/v1/brokers';
+};
+
+export type ListBrokersErrors = {
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+};
+
+export type ListBrokersError = ListBrokersErrors[keyof ListBrokersErrors];
+
+export type ListBrokersResponses = {
+    /**
+     * By number.
+     */
+    200: BrokerList;
+};
+
+export type ListBrokersResponse = ListBrokersResponses[keyof ListBrokersResponses];
+
+export type RemoveVoterData = {
+    body?: never;
+    path: {
+        broker: number;
+    };
+    query?: never;
+    url: '/v1/cluster/voters/{broker}';
+};
+
+export type RemoveVoterErrors = {
+    /**
+     * `voters-conflict`: The voters cannot be changed so
+     */
+    409: Problem;
+    /**
+     * `invalid`: The request is readable but not valid
+     */
+    422: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `no-leader`: No broker is there to lead it
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type RemoveVoterError = RemoveVoterErrors[keyof RemoveVoterErrors];
+
+export type RemoveVoterResponses = {
+    /**
+     * Who votes now.
+     */
+    200: Voters;
+};
+
+export type RemoveVoterResponse = RemoveVoterResponses[keyof RemoveVoterResponses];
+
+export type AddVoterData = {
+    body?: never;
+    path: {
+        broker: number;
+    };
+    query?: never;
+    url: '/v1/cluster/voters/{broker}';
+};
+
+export type AddVoterErrors = {
+    /**
+     * `unknown-broker`: No such broker
+     */
+    404: Problem;
+    /**
+     * `voters-conflict`: The voters cannot be changed so
+     */
+    409: Problem;
+    /**
+     * `invalid`: The request is readable but not valid
+     */
+    422: Problem;
+    /**
+     * `internal`: The broker failed
+     */
+    500: Problem;
+    /**
+     * `no-leader`: No broker is there to lead it
+     */
+    503: Problem;
+    /**
+     * `outcome-unknown`: Not known in time whether it was done
+     */
+    504: Problem;
+};
+
+export type AddVoterError = AddVoterErrors[keyof AddVoterErrors];
+
+export type AddVoterResponses = {
+    /**
+     * Who votes now.
+     */
+    200: Voters;
+};
+
+export type AddVoterResponse = AddVoterResponses[keyof AddVoterResponses];
 
 export type FetchData = {
     body?: never;

@@ -56,6 +56,36 @@ export const SETTINGS = {
   },
   tlsCert: { schema: z.string(), argument: 'file', default: '', about: 'certificate chain (PEM); with --tls-key' },
   tlsKey: { schema: z.string(), argument: 'file', default: '', about: 'private key (PEM)' },
+  join: {
+    schema: list,
+    argument: 'host:port,…',
+    default: [],
+    about: 'brokers of the cluster to join; with it this broker never forms one of its own',
+  },
+  nodeId: {
+    schema: whole(0, 1_000_000),
+    argument: 'number',
+    default: 0,
+    about: 'number of this broker, of its own in the cluster; 0 takes that of the data folder, or 1 in an empty one',
+  },
+  clusterSecretFile: {
+    schema: z.string(),
+    argument: 'file',
+    default: '',
+    about: 'a secret of 16 characters or more that all brokers of the cluster share; without it no other broker joins',
+  },
+  advertise: {
+    schema: z.union([z.literal(''), z.url({ protocol: /^https?$/, error: 'expected a URL, http://… or https://…' })]),
+    argument: 'url',
+    default: '',
+    about: 'where other brokers and clients reach this one; by default the address it listens on',
+  },
+  rack: {
+    schema: z.string().max(64),
+    argument: 'name',
+    default: '',
+    about: 'where it stands: replicas of a partition are spread over racks',
+  },
   allowOrigins: {
     schema: list,
     argument: 'origins',
@@ -152,6 +182,9 @@ export function resolveConfig(
   }
   if ((values['tlsCert'] === '') !== (values['tlsKey'] === '')) {
     problems.push('--tls-cert and --tls-key are given together or not at all')
+  }
+  if (Array.isArray(values['join']) && values['join'].length > 0 && values['clusterSecretFile'] === '') {
+    problems.push('--join needs --cluster-secret-file: the secret of the cluster')
   }
   return problems.length > 0
     ? { kind: 'invalid', problems }

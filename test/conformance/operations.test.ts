@@ -20,8 +20,16 @@ forEachTarget((target) => {
     })
     expect((await get(target(), '/v1/cluster')).json).toMatchObject({
       controller: 1,
-      brokers: [{ id: 1, state: 'ready' }],
+      voters: [1],
+      brokers: [{ id: 1, state: 'live' }],
     })
+    expect((await get(target(), '/v1/brokers')).json).toMatchObject({
+      brokers: [{ id: 1, state: 'live', isController: true, isVoter: true }],
+    })
+    expect((await call(target(), 'PUT', '/v1/cluster/voters/1')).json).toEqual({ voters: [1] })
+    expect((await call(target(), 'DELETE', '/v1/cluster/voters/1')).status).toBe(409)
+    expect((await call(target(), 'PUT', '/v1/cluster/voters/7')).status).toBe(404)
+    expect((await call(target(), 'PUT', '/v1/cluster/voters/one')).status).toBe(422)
     const metrics = await get(target(), '/metrics')
     expect([metrics.status, metrics.headers.get('content-type')]).toEqual([
       200,

@@ -125,7 +125,10 @@ async function onPort(): Promise<Started> {
   const meter = hostMeter(registry)
   const events = { ...quiet, error: (event: string, fields?: unknown) => fail([event, fields]) }
   const push = pushOf(broker)
-  const server = listen(config(scratch.folder), push.websocket as Bun.WebSocketHandler<unknown>)
+  const server = listen(config(scratch.folder), {
+    websocket: push.websocket as Bun.WebSocketHandler<unknown>,
+    upgradePeer: () => null,
+  })
   server.open(broker, { events, meter, push, metricsText: () => registry.metrics() })
   return {
     name: 'on a port',
@@ -133,8 +136,7 @@ async function onPort(): Promise<Started> {
     fetch: (path, init) => fetch(server.url + path, plainText(init)),
     async stop() {
       broker.stopTakingWork()
-      await server.stop(100)
-      await broker.close()
+      await server.stop(100, () => broker.close())
       scratch.remove()
     },
   }

@@ -16,6 +16,14 @@ function problemsOf(flags: Record<string, unknown>, environment = {}, file = {})
   return result.kind === 'invalid' ? result.problems : []
 }
 
+test('to join takes the secret of the cluster', () => {
+  const problem = '--join needs --cluster-secret-file: the secret of the cluster'
+  expect(problemsOf({ join: 'a:7070' }, {}, {})).toEqual([problem])
+  expect(resolved({ join: 'a:7070,b:7070', clusterSecretFile: 's' }, {}, {}).join).toEqual(['a:7070', 'b:7070'])
+  expect(problemsOf({ advertise: 'broker-1' }, {}, {})).toHaveLength(1)
+  expect(problemsOf({ nodeId: '-1' }, {}, {})).toHaveLength(1)
+})
+
 describe('where a value comes from', () => {
   test('flag, else environment, else file, else default', () => {
     const file = { port: 1, host: 'file', drainMs: 1 }

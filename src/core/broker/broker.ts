@@ -5,11 +5,12 @@
 // work is refused, waiters are answered, everything appended is synced, files are closed.
 
 import { isInternalName, isName, type TopicId } from '../base/index.ts'
-import type { ClusterImage, InternalTopic, TopicCommand, TopicDefaults } from '../cluster/index.ts'
+import type { ClusterImage, InternalTopic, TopicCommand, TopicDefaults, TopicImage } from '../cluster/index.ts'
 import { DataFolder, type DataFolderIdentity, DiskSpace, GroupCommit, type LogWorld } from '../log/index.ts'
 import { type Clock, type Codec, type Disk, type Events, type Meter, NO_PEERS, type Random } from '../ports/index.ts'
 import { replicaIdOf } from '../raft/index.ts'
-import { BatchBuilder, type BatchCompression } from '../record/index.ts'
+import type { BatchCompression } from '../record/index.ts'
+import { Builders } from './builders.ts'
 import { type BrokerCluster, ClusterMember } from './cluster-member.ts'
 import { FetchSession } from './fetch.ts'
 import { type FetchPosition, type FetchRequest, positionOf, staleTopic } from './fetch-request.ts'
@@ -68,14 +69,11 @@ export interface BrokerStatus {
 
 const OFFSETS_RETENTION_MS = 7 * 24 * 60 * 60_000
 const METADATA_SNAPSHOT_BYTES = 16 << 20
-/** What a batch is built in is kept for the next one, but not what a few large requests left behind. */
-const BUILDERS_KEPT = 64
-const LARGE_BUILDERS_KEPT = 8
-const BUILDER_BYTES_SMALL = 128 * 1024
 
 export class Broker {
   readonly waiting: Waiting
   readonly codec: Codec
+  readonly builders: Builders
   groups!: Groups
   member!: ClusterMember
   readonly #options: BrokerOptions
@@ -89,12 +87,12 @@ export class Broker {
   #maintenance!: Maintenance
   #phase: BrokerStatus['phase'] = 'starting'
   #stickyTurns = 0
-  readonly #builders: BatchBuilder[] = []
   readonly #keysUnderWay = new KeysUnderWay()
 
   private constructor(options: BrokerOptions) {
     this.#options = options
     this.codec = options.codec
+    this.builders = new Builders(options.codec)
     this.#timers = new Timers(options.clock)
     this.waiting = new Waiting(options.clock, this.#timers)
     this.#space = new DiskSpace(options.disk, options.events)
@@ -127,9 +125,8 @@ export class Broker {
       halt,
     })
     const metadata = this.#metadata
-    const timers = this.#timers
-    const { identity } = folder
-    this.member = new ClusterMember({ identity, cluster: cluster ?? null, peers, metadata, timers, random, events })
+    const quorum = { identity: folder.identity, cluster: cluster ?? null, peers, metadata }
+    this.member = new ClusterMember({ ...quorum, timers: this.#timers, random, events })
     await this.member.register()
     this.#producerIds = new ProducerIds(this.member.forwarding)
     this.#replicas = new Replicas({
@@ -247,10 +244,24 @@ export class Broker {
     return { kind: 'unknown-topic', topic, recentlyDeleted: false }
   }
 
+  get isAlone(): boolean {
+    return this.#options.cluster === undefined
+  }
+
+  /** A produce to a topic that is not there creates it. */
+  get autoCreates(): boolean {
+    return this.#options.settings.autoCreateTopics
+  }
+
+  /** For a picture of a topic: replicas are there as far as this broker leads. */
+  pictureOf(topic: TopicImage): TopicRoute {
+    const { topicDefaults } = this.#options.settings
+    return this.#replicas.route(topic.id) ?? new TopicRoute(topic, topicDefaults.config, [])
+  }
+
   /** Null: all that is asked for is led here. */
   elsewhere(topics: readonly string[], partition: number | null): PlaceRefusal | null {
-    if (this.#options.cluster === undefined) return null
-    return elsewhere(this.image, this.#identity.nodeId, topics, partition)
+    return this.isAlone ? null : elsewhere(this.image, this.#identity.nodeId, topics, partition)
   }
 
   /** As `routeOf`, but a topic that has just been created is waited for until its partitions are open. */
@@ -378,15 +389,6 @@ export class Broker {
 
   monotonicMs(): number {
     return this.#timers.nowMs()
-  }
-
-  takeBuilder(): BatchBuilder {
-    return this.#builders.pop() ?? new BatchBuilder(this.codec)
-  }
-
-  giveBuilder(builder: BatchBuilder): void {
-    const isSmall = builder.capacityBytes <= BUILDER_BYTES_SMALL
-    if (this.#builders.length < (isSmall ? BUILDERS_KEPT : LARGE_BUILDERS_KEPT)) this.#builders.push(builder)
   }
 
   nextSticky(): number {

@@ -3,7 +3,7 @@
 import type { TopicId } from '../base/index.ts'
 import type { TopicImage } from '../cluster/index.ts'
 import type { Codec } from '../ports/index.ts'
-import type { BatchBuilder } from '../record/index.ts'
+import type { Builders } from './builders.ts'
 import type { PartitionResult, ProduceRefusal } from './refusal.ts'
 import type { Replica } from './replicas.ts'
 import type { TopicRoute } from './routing.ts'
@@ -54,8 +54,7 @@ export interface AppendedBatch extends PartitionResult {
 export interface ProduceHost {
   readonly codec: Codec
   nowMs(): number
-  takeBuilder(): BatchBuilder
-  giveBuilder(builder: BatchBuilder): void
+  readonly builders: Builders
   /** The topic as it is now; null: it is gone. */
   route(topicId: TopicId): TopicRoute | null
   /** Turns once for each sticky batch, so that keyless load spreads. */

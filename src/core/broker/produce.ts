@@ -167,7 +167,7 @@ export class ProduceSession {
     this.#areBuildersGiven = true
     for (const { builder } of this.#lanes) {
       builder.clear()
-      this.#host.giveBuilder(builder)
+      this.#host.builders.give(builder)
     }
   }
 
@@ -246,7 +246,7 @@ export class ProduceSession {
       )
       return null
     }
-    const lane = new Lane(replica, this.#host.takeBuilder())
+    const lane = new Lane(replica, this.#host.builders.take())
     if (this.#request.idempotency !== null) lane.digest = this.#request.idempotency.bodySeed
     this.#lanes.push(lane)
     this.#laneByPartition[partition] = lane

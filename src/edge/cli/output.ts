@@ -5,10 +5,16 @@
  * A reader that went away (`| head`) ends the command quietly.
  */
 export async function print(output: string | Uint8Array): Promise<void> {
+  if (!(await isPrinted(output))) process.exit(0)
+}
+
+/** False: nobody reads any more. */
+export async function isPrinted(output: string | Uint8Array): Promise<boolean> {
   try {
     await Bun.write(Bun.stdout, output)
+    return true
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EPIPE') process.exit(0)
+    if (error instanceof Error && 'code' in error && error.code === 'EPIPE') return false
     throw error
   }
 }

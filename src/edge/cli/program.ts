@@ -1,6 +1,7 @@
 // The command line: commands, help that teaches, exit codes 0 done, 1 failed, 2 not understood.
 
 import { Command, CommanderError } from 'commander'
+import { addClusterCommand } from './cluster.ts'
 import { addCompletionCommand } from './completion.ts'
 import { addConsumeCommand } from './consume.ts'
 import { addDumpCommand } from './dump.ts'
@@ -27,6 +28,7 @@ The first minute:
     )
   addServeCommand(program)
   addTopicCommand(program)
+  addClusterCommand(program)
   addProduceCommand(program)
   addConsumeCommand(program)
   addGroupCommand(program)

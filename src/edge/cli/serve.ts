@@ -22,7 +22,9 @@ import {
 } from '../host/index.ts'
 import { type HttpServer, listen } from '../http/index.ts'
 import { watchLoop } from '../metrics/index.ts'
+import { BOOK_FILES } from '../peer/index.ts'
 import { Push } from '../push/index.ts'
+import { type Place, takePlace } from './cluster-place.ts'
 import { CommandFailed } from './output.ts'
 import { Sockets } from './sockets.ts'
 
@@ -30,6 +32,7 @@ import { Sockets } from './sockets.ts'
 const HEARTBEAT_MS = 15_000
 /** A socket from which nothing came, not even an answer to a ping, is taken for dead. */
 const IDLE_S = 60
+const FOREIGN_FILES = [...LOCK_FILES, JOURNAL_PATH, ...BOOK_FILES]
 
 export function addServeCommand(program: Command): void {
   const command = program
@@ -92,13 +95,20 @@ async function serve(config: Config): Promise<void> {
   const disk = await openDisk(config, events)
   const sockets = new Sockets(IDLE_S)
   const server = listening(config, sockets)
-  const broker = await startBroker(disk, config, events, meter, halt)
+  let broker: Broker | null = null
+  const directoryOf = (nodeId: number): string | null => broker?.image.broker(nodeId)?.directoryId ?? null
+  const place = await orRefused(() => takePlace(config, disk, server.url, FOREIGN_FILES, events, directoryOf))
+  if (place !== null) {
+    sockets.openToPeers(place.transport, hostClock)
+    place.transport.start()
+  }
+  broker = await startBroker(disk, config, place, events, meter, halt)
   const push = startPush(broker, config, events, meter)
-  sockets.open(push)
+  sockets.openToClients(push)
   server.open(broker, { events, meter, push, metricsText: () => registry.metrics() })
   const unwatch = watchLoop(meter)
   events.info('listening', { url: server.url, port: server.port })
-  await endOf(server, push, broker, config, events)
+  await endOf(server, push, broker, place, config, events)
   unwatch()
   await disk.close()
   events.info('stopped')
@@ -114,7 +124,10 @@ async function openDisk(config: Config, events: Events): Promise<JournaledDisk> 
 
 function listening(config: Config, sockets: Sockets): HttpServer {
   try {
-    return listen(config, sockets.websocket)
+    return listen(config, {
+      websocket: sockets.websocket,
+      upgradePeer: (request, connection) => sockets.upgradePeer(request, connection),
+    })
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error)
     throw new CommandFailed(`${config.host}:${config.port} cannot be listened on: ${why}`)
@@ -124,6 +137,7 @@ function listening(config: Config, sockets: Sockets): HttpServer {
 async function startBroker(
   disk: Disk,
   config: Config,
+  place: Place | null,
   events: Events,
   meter: Meter,
   halt: (why: string, error: unknown) => void,
@@ -139,8 +153,9 @@ async function startBroker(
       settings: {
         autoCreateTopics: config.autoCreateTopics,
         topicDefaults: topicDefaultsOf(config),
-        foreignFiles: [...LOCK_FILES, JOURNAL_PATH],
+        foreignFiles: FOREIGN_FILES,
       },
+      ...(place === null ? null : { cluster: place.cluster }),
       halt,
     }),
   )
@@ -189,7 +204,14 @@ function topicDefaultsOf({ topicDefaults }: Config): Parameters<typeof Broker.st
 }
 
 /** Resolves when the broker has come to its orderly end. A second signal ends it at once. */
-async function endOf(server: HttpServer, push: Push, broker: Broker, config: Config, events: Events): Promise<void> {
+async function endOf(
+  server: HttpServer,
+  push: Push,
+  broker: Broker,
+  place: Place | null,
+  config: Config,
+  events: Events,
+): Promise<void> {
   const signal = await new Promise<string>((resolve) => {
     process.once('SIGTERM', () => resolve('SIGTERM'))
     process.once('SIGINT', () => resolve('SIGINT'))
@@ -198,6 +220,9 @@ async function endOf(server: HttpServer, push: Push, broker: Broker, config: Con
   process.once('SIGINT', () => process.exit(130))
   events.info('stopping', { signal })
   broker.stopTakingWork()
-  await Promise.all([push.drain(config.drainMs), server.stop(config.drainMs)])
-  await broker.close()
+  const close = async (): Promise<void> => {
+    await broker.close()
+    place?.transport.close()
+  }
+  await Promise.all([push.drain(config.drainMs), server.stop(config.drainMs, close)])
 }

@@ -18,6 +18,7 @@ import { fetchValue } from './fetch-value.ts'
 import { pollAddress, pollMember } from './group-poll.ts'
 import { BodyKinds } from './media-type.ts'
 import { isAllowed, preflight, shareWith } from './origin.ts'
+import { passOn } from './pass-on.ts'
 import { produceBatches } from './produce-batches.ts'
 import { produce } from './produce.ts'
 import { Query } from './query.ts'
@@ -100,6 +101,25 @@ export function createApp(broker: Broker, options: AppOptions): App {
   }
 
   function route(request: Request, headers: HeaderBag, connection: Connection | null): Response | Promise<Response> {
+    return broker.isAlone ? routeHere(request, headers, connection) : routeAmong(request, headers, connection)
+  }
+
+  /** Among other brokers: what another leads is passed on to it. */
+  async function routeAmong(request: Request, headers: HeaderBag, connection: Connection | null): Promise<Response> {
+    const { url } = request
+    const start = pathStart(url)
+    const mark = url.indexOf('?', start)
+    const path = url.slice(start, mark < 0 ? url.length : mark)
+    const queryText = mark < 0 ? '' : url.slice(mark + 1)
+    const answer = await passOn(broker, { request, headers, path, queryText, connection })
+    return answer ?? routeHere(request, headers, connection)
+  }
+
+  function routeHere(
+    request: Request,
+    headers: HeaderBag,
+    connection: Connection | null,
+  ): Response | Promise<Response> {
     const { url } = request
     const start = pathStart(url)
     const mark = url.indexOf('?', start)

@@ -17,9 +17,9 @@ export function replyAnswer(path: ControlPath, reply: Awaited<ReturnType<Broker[
     case 'altered':
     case 'grown':
     case 'retiring': {
-      const route = path.broker.route(reply.topic.id)
-      if (route === null) return problemAnswer(problemOf({ kind: 'unknown-topic', name: reply.topic.name }))
-      return jsonAnswer(topicView(route), reply.kind === 'created' ? 201 : 200)
+      const topic = path.broker.image.topicById(reply.topic.id)
+      if (topic === null) return problemAnswer(problemOf({ kind: 'unknown-topic', name: reply.topic.name }))
+      return jsonAnswer(topicView(topic, path.broker.pictureOf(topic)), reply.kind === 'created' ? 201 : 200)
     }
     case 'deleted':
       return jsonAnswer({ topic: reply.topic.name, topicId: reply.topic.id })

@@ -1,5 +1,6 @@
 // Every control operation there is.
 
+import { clusterOperations } from './cluster.ts'
 import { groupOffsetOperations } from './group-offsets.ts'
 import { groupOperations } from './groups.ts'
 import { plainOperations } from './operations.ts'
@@ -13,4 +14,5 @@ export const controlOperations: readonly Operation[] = [
   ...groupOperations,
   ...groupOffsetOperations,
   ...plainOperations,
+  ...clusterOperations,
 ]

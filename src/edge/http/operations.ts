@@ -1,7 +1,7 @@
 // What operators and probes ask.
 
 import { z } from '@hono/zod-openapi'
-import { ClusterShape, HealthShape, LimitsShape, Problem, problemOf, ReadyShape } from '../wire/index.ts'
+import { HealthShape, LimitsShape, Problem, problemOf, ReadyShape } from '../wire/index.ts'
 import { bodyAnswer, jsonAnswer, problemAnswer } from './answer.ts'
 import type { Operation } from './table.ts'
 
@@ -24,11 +24,13 @@ export const plainOperations: readonly Operation[] = [
     method: 'GET',
     path: '/readyz',
     tag: 'operations',
-    summary: 'Whether logs are recovered and requests are taken',
+    summary: 'Whether logs are recovered, a quorum is seen and requests are taken',
     answers: { 200: { about: 'Ready.', shape: ReadyShape } },
-    problems: ['shutting-down'],
+    problems: ['shutting-down', 'no-leader'],
     run: ({ broker }) => {
       const { phase } = broker.status
+      if (phase === 'ready' && broker.member.controller === null)
+        return problemAnswer(problemOf({ kind: 'no-controller' }))
       if (phase === 'ready') return jsonAnswer({ status: 'ready' })
       if (phase === 'closing') return problemAnswer(problemOf({ kind: 'closing' }))
       return problemAnswer(new Problem('shutting-down', 'The broker is starting: its logs are being recovered'))
@@ -53,25 +55,5 @@ export const plainOperations: readonly Operation[] = [
     answers: { 200: { about: 'By name, each with its unit.', shape: LimitsShape } },
     problems: [],
     run: (path) => jsonAnswer(path.limits),
-  },
-  {
-    id: 'getCluster',
-    method: 'GET',
-    path: '/v1/cluster',
-    tag: 'operations',
-    summary: 'The cluster: its brokers and how much they hold',
-    answers: { 200: { about: 'The cluster.', shape: ClusterShape } },
-    problems: [],
-    run: ({ broker, clusterId, nodeId, version }) => {
-      const { phase, topics, partitions } = broker.status
-      return jsonAnswer({
-        clusterId,
-        controller: nodeId,
-        brokers: [{ id: nodeId, state: phase }],
-        topics,
-        partitions,
-        version,
-      })
-    },
   },
 ]

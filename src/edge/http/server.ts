@@ -12,7 +12,7 @@ import type { Config } from '../config.ts'
 import { Problem } from '../wire/index.ts'
 import { jsonAnswer, problemAnswer } from './answer.ts'
 import { type App, createApp } from './app.ts'
-import type { PushDoor } from './call.ts'
+import type { Connection, PushDoor } from './call.ts'
 import { version } from '../../../package.json'
 
 export interface ServerWorld {
@@ -28,14 +28,16 @@ export interface HttpServer {
   readonly port: number
   /** From here on requests reach the broker. */
   open(broker: Broker, world: ServerWorld): void
-  /** Takes nothing new, finishes what is under way, and cuts what is left after `drainMs`. */
-  stop(drainMs: number): Promise<void>
+  /** Takes nothing new, finishes what is under way, does `whenAnswered`, and cuts what is left after `drainMs`. */
+  stop(drainMs: number, whenAnswered: () => Promise<void>): Promise<void>
 }
 
 /** Silence between requests, or within one that does not wait on purpose. Bun counts in steps of four seconds. */
 const IDLE_S = 32
 const BODY_BYTES_PER_S = 64 * 1024
 const LINGER_MS = 200
+const ANSWERED_LOOK_MS = 5
+const PEER_PATH = '/v1/peer'
 const HEARTBEAT_MS = 15_000
 
 function appOf(broker: Broker, config: Config, world: ServerWorld): App {
@@ -65,9 +67,19 @@ function appOf(broker: Broker, config: Config, world: ServerWorld): App {
   })
 }
 
-/** `websocket`: of every socket there will be. */
-export function listen(config: Config, websocket: Bun.WebSocketHandler<unknown>): HttpServer {
+export interface Listening {
+  /** Of every socket there will be. */
+  readonly websocket: Bun.WebSocketHandler<unknown>
+  /** Another broker asks for a socket. Null: it is one now. */
+  upgradePeer(request: Request, connection: Connection): Problem | null
+}
+
+export function listen(config: Config, listening: Listening): HttpServer {
   let app: App | null = null
+  const peer = (request: Request, connection: Connection): Response => {
+    const refusal = listening.upgradePeer(request, connection)
+    return refusal === null ? new Response(null) : problemAnswer(refusal)
+  }
   const server = Bun.serve({
     hostname: config.host,
     port: config.port,
@@ -78,12 +90,15 @@ export function listen(config: Config, websocket: Bun.WebSocketHandler<unknown>)
     ...(config.tlsCert === ''
       ? null
       : { tls: { cert: readFileSync(config.tlsCert, 'utf8'), key: readFileSync(config.tlsKey, 'utf8') } }),
-    fetch: (request, connection) => (app === null ? whileStarting(request) : app.fetch(request, connection)),
+    fetch: (request, connection) => {
+      if (request.url.endsWith(PEER_PATH)) return peer(request, connection)
+      return app === null ? whileStarting(request) : app.fetch(request, connection)
+    },
     error: (error) => {
       if (app === null) throw error
       return app.failed(error)
     },
-    websocket,
+    websocket: listening.websocket,
   })
   return {
     port: server.port!,
@@ -91,10 +106,15 @@ export function listen(config: Config, websocket: Bun.WebSocketHandler<unknown>)
     open(broker, world) {
       app = appOf(broker, config, world)
     },
-    async stop(drainMs) {
+    async stop(drainMs, whenAnswered) {
       app?.stop()
       const cut = setTimeout(() => void server.stop(true), drainMs)
-      await server.stop(false)
+      const stopped = server.stop(false)
+      // Sockets of other brokers stay for as long as there is something to tell them.
+      const deadlineMs = performance.now() + drainMs
+      while (server.pendingRequests > 0 && performance.now() < deadlineMs) await Bun.sleep(ANSWERED_LOOK_MS)
+      await whenAnswered()
+      await stopped
       clearTimeout(cut)
     },
   }

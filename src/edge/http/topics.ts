@@ -71,7 +71,7 @@ export const topicOperations: readonly Operation[] = [
     summary: 'A topic: its partitions and the configuration in force',
     answers: { 200: { about: 'The topic.', shape: TopicShape } },
     problems: ['invalid', 'unknown-topic'],
-    run: (path, { names }) => onTopic(path, names['topic']!, (route) => jsonAnswer(topicView(route))),
+    run: getTopic,
   },
   {
     id: 'alterTopic',
@@ -157,6 +157,13 @@ function onTopic(
 ): Response | Promise<Response> {
   const route = path.broker.routeOf(topic)
   return 'kind' in route ? problemAnswer(problemOf(route)) : answer(route)
+}
+
+/** Of partitions that nobody leads at present the rest is told. */
+function getTopic(path: ControlPath, { names }: ControlCall): Response | Promise<Response> {
+  const topic = path.broker.image.topicNamed(names['topic']!)
+  if (topic === null) return onTopic(path, names['topic']!, () => jsonAnswer(null))
+  return jsonAnswer(topicView(topic, path.broker.pictureOf(topic)))
 }
 
 function listTopics(path: ControlPath, { query }: ControlCall): Response {
@@ -247,12 +254,16 @@ function getPartition(path: ControlPath, { names }: ControlCall): Response | Pro
   if (partition instanceof Problem) return problemAnswer(partition)
   return onTopic(path, names['topic']!, (route) => {
     const replica = route.replica(partition)
-    if (replica === null) {
+    const { topic } = route
+    const image = topic.partitions.find((known) => known.partition === partition)
+    if (replica === null || image === undefined) {
+      const other = path.broker.elsewhere([topic.name], partition)
       const partitionCount = route.replicas.length
-      const { name } = route.topic
-      return problemAnswer(problemOf({ kind: 'unknown-partition', topic: name, partition, partitionCount }))
+      return problemAnswer(
+        problemOf(other ?? { kind: 'unknown-partition', topic: topic.name, partition, partitionCount }),
+      )
     }
-    const view = partitionView(route, replica)
+    const view = partitionView(topic, image, replica)
     return jsonAnswer(view, 200, {
       etag: `"${view.logEndOffset}"`,
       'naru-log-start-offset': String(view.logStartOffset),

@@ -1,2 +1,2 @@
 export { socketSettings } from './socket-settings.ts'
-export { Push, type PushOptions } from './push.ts'
+export { Push, type PushOptions, type SocketData } from './push.ts'

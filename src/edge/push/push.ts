@@ -32,7 +32,7 @@ export interface PushOptions {
   readonly events: Events
 }
 
-interface SocketData {
+export interface SocketData {
   socket: PushSocket | null
 }
 

@@ -34,12 +34,17 @@ export { type ProblemCode, problemCodes } from './problem-code.ts'
 export { Problem } from './problem.ts'
 export { problemOf, problemOfFault } from './refusal.ts'
 export {
+  BrokerListShape,
+  type BrokerListView,
   ClusterShape,
+  type ClusterView,
   HealthShape,
   LimitsShape,
   type LimitsView,
   limitsView,
   ReadyShape,
+  VotersShape,
+  type VotersView,
 } from './operations.ts'
 export { ProblemShape } from './problem-shape.ts'
 export { EventShape, ServerMessageShape } from './push-messages.ts'

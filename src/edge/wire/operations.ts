@@ -10,17 +10,42 @@ export const LimitsShape = z
   .record(z.string(), z.number())
   .openapi('Limits', { description: 'Every limit in force, named with its unit.' })
 
+const BrokerState = z.enum(['live', 'fenced']).describe('Fenced: silent, stopping or starting; it leads nothing.')
+
+export const BrokerListShape = z
+  .object({
+    brokers: z.array(
+      z.object({
+        id: z.int(),
+        state: BrokerState,
+        address: z.string().describe('Where it is reached; empty for a broker alone.'),
+        rack: z.string().nullable(),
+        isController: z.boolean(),
+        isVoter: z.boolean(),
+        leads: z.int().describe('Partitions it leads.'),
+        replicas: z.int().describe('Partitions it holds or is planned to hold.'),
+      }),
+    ),
+  })
+  .openapi('BrokerList')
+
+export const VotersShape = z.object({ voters: z.array(z.int()) }).openapi('Voters')
+
 export const ClusterShape = z
   .object({
     clusterId: z.string(),
-    controller: z.int(),
-    brokers: z.array(z.object({ id: z.int(), state: z.enum(['starting', 'ready', 'closing']) })),
+    controller: z.int().nullable().describe('The broker that decides, as far as the one asked knows. Null: none does.'),
+    voters: z.array(z.int()).describe('Brokers of which a majority decides.'),
+    brokers: z.array(z.object({ id: z.int(), state: BrokerState })),
     topics: z.int(),
-    partitions: z.int(),
+    partitions: z.int().describe('Of all topics.'),
     version: z.string(),
   })
   .openapi('Cluster')
 
+export type BrokerListView = z.output<typeof BrokerListShape>
+export type ClusterView = z.output<typeof ClusterShape>
+export type VotersView = z.output<typeof VotersShape>
 export type LimitsView = Readonly<Record<string, number>>
 
 /** `limits` under the names of JSON: BATCH_BYTES_MAX is batchBytesMax. */

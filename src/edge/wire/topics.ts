@@ -3,7 +3,13 @@
 import { z } from '@hono/zod-openapi'
 import { limits } from '../../core/base/index.ts'
 import type { Replica, TopicRoute } from '../../core/broker/index.ts'
-import { TOPIC_CONFIG_KEYS, TOPIC_SETTINGS, type TopicConfigKey } from '../../core/cluster/index.ts'
+import {
+  type PartitionImage,
+  TOPIC_CONFIG_KEYS,
+  TOPIC_SETTINGS,
+  type TopicConfigKey,
+  type TopicImage,
+} from '../../core/cluster/index.ts'
 
 export const TopicName = z
   .string()
@@ -69,17 +75,21 @@ function settingShape(key: TopicConfigKey): z.ZodType {
   return z.int().min(min).max(setting.max).openapi({ description, default: setting.default })
 }
 
+/** Null: its leader, which alone knows, is not the broker that answers. */
+const Known = OffsetShape.nullable()
+
 export const PartitionShape = z
   .object({
     topic: TopicName,
     partition: z.int(),
     state: z.enum(['active', 'retiring']),
-    logStartOffset: OffsetShape.describe('The first record that is kept.'),
-    highWatermark: OffsetShape.describe('Consumers see what is below.'),
-    logEndOffset: OffsetShape.describe('The offset the next record gets.'),
-    lastStableOffset: OffsetShape,
-    leader: z.int().nullable(),
+    logStartOffset: Known.describe('The first record that is kept.'),
+    highWatermark: Known.describe('Consumers see what is below.'),
+    logEndOffset: Known.describe('The offset the next record gets.'),
+    lastStableOffset: Known,
+    leader: z.int().nullable().describe('A broker. Null: nobody leads it at present.'),
     leaderEpoch: z.int(),
+    replicas: z.array(z.int()).describe('Brokers that hold it, or are to.'),
     isr: z.array(z.int()),
     damaged: z.boolean().describe('Whether stored bytes are damaged: produce is refused, reading steps over it.'),
   })
@@ -120,26 +130,28 @@ export type TopicView = z.output<typeof TopicShape>
 export type TopicListView = z.output<typeof TopicListShape>
 export type TrimmedView = z.output<typeof TrimmedShape>
 
-export function partitionView(route: TopicRoute, replica: Replica): PartitionView {
-  const { live, partition } = replica
-  const { state, leader, isr } = route.topic.partitions.find((known) => known.partition === partition)!
+/** `replica` null: another broker leads it. */
+export function partitionView(topic: TopicImage, image: PartitionImage, replica: Replica | null): PartitionView {
+  const { partition, state, leader, leaderEpoch, replicas, isr } = image
+  const live = replica?.live ?? null
   return {
-    topic: route.topic.name,
+    topic: topic.name,
     partition,
     state,
-    logStartOffset: live.startOffset,
-    highWatermark: live.highWatermark,
-    logEndOffset: live.endOffset,
-    lastStableOffset: live.highWatermark,
+    logStartOffset: live?.startOffset ?? null,
+    highWatermark: live?.highWatermark ?? null,
+    logEndOffset: live?.endOffset ?? null,
+    lastStableOffset: live?.highWatermark ?? null,
     leader,
-    leaderEpoch: live.leaderEpoch,
+    leaderEpoch,
+    replicas: [...replicas],
     isr: [...isr],
-    damaged: live.damage !== null,
+    damaged: live !== null && live.damage !== null,
   }
 }
 
-export function topicView(route: TopicRoute): TopicView {
-  const { topic, resolved } = route
+export function topicView(topic: TopicImage, picture: TopicRoute): TopicView {
+  const { resolved } = picture
   const config = Object.fromEntries(
     TOPIC_CONFIG_KEYS.map((key) => [key, { value: resolved.config[key], source: resolved.sources[key] }]),
   ) as TopicView['config']
@@ -148,7 +160,7 @@ export function topicView(route: TopicRoute): TopicView {
     topicId: topic.id,
     createdAt: new Date(topic.createdAt).toISOString(),
     replicationFactor: topic.replicationFactor,
-    partitions: route.replicas.map((replica) => partitionView(route, replica)),
+    partitions: topic.partitions.map((one) => partitionView(topic, one, picture.replica(one.partition))),
     config,
   }
 }

@@ -1,0 +1,134 @@
+// Requests for what another broker leads, passed on to it over HTTP and answered as it answers, with `Naru-Leader` for clients that
+// would rather go there. A request is passed on once: a broker that is asked by another and does not lead says so.
+//
+// Nothing is sent twice: what broke before it was sent has not been done, what broke behind that may have been.
+
+import type { Broker, PlaceRefusal } from '../../core/broker/index.ts'
+import { Problem, problemOf } from '../wire/index.ts'
+import { problemAnswer } from './answer.ts'
+import type { Connection, HeaderBag } from './call.ts'
+
+/** Says that a broker passed the request on. */
+const PASSED_ON = 'naru-passed-on'
+/** Of one connection, or settled here. */
+const OWN_HEADERS = [
+  'host',
+  'connection',
+  'origin',
+  'transfer-encoding',
+  'content-length',
+  'keep-alive',
+  'upgrade',
+  'te',
+]
+const ANSWER_HEADERS = ['connection', 'transfer-encoding', 'keep-alive']
+/** Passed on whole; what is longer, or has no end yet, as it comes. */
+const WHOLE_BYTES_MAX = 16 << 20
+const GROUPS_TOPIC = '__groups'
+const ON_TOPIC = /^\/v1\/topics\/([^/]+)(?:\/(.*))?$/
+const ON_PARTITION = /^partitions\/([0-9]{1,6})(?:\/|$)/
+const ON_GROUPS = /^\/v1\/groups(?:\/|$)/
+
+export interface PassedRequest {
+  readonly request: Request
+  readonly headers: HeaderBag
+  readonly path: string
+  readonly queryText: string
+  readonly connection: Connection | null
+}
+
+/** Null: it is for this broker. */
+export async function passOn(broker: Broker, passed: PassedRequest): Promise<Response | null> {
+  const asked = askedOf(passed)
+  if (asked === null) return null
+  const [topic] = asked.topics
+  if (asked.isProduce && broker.autoCreates && topic !== undefined && broker.image.topicNamed(topic) === null) {
+    // What is wrong with it is told where it is produced to.
+    await broker.submit({ kind: 'create-topic', name: topic, isAuto: true })
+  }
+  const other = broker.elsewhere(asked.topics, asked.partition)
+  return other === null ? null : toLeader(other, passed, asked)
+}
+
+function toLeader(other: PlaceRefusal, passed: PassedRequest, asked: Asked): Promise<Response> | Response | null {
+  if (other.kind !== 'not-leader' || other.leader === null) {
+    return asked.isKnownHere ? null : problemAnswer(problemOf(other))
+  }
+  if (passed.headers[PASSED_ON] !== undefined) return problemAnswer(problemOf(other))
+  return send(passed, other.leader.address)
+}
+
+interface Asked {
+  readonly topics: readonly string[]
+  readonly partition: number | null
+  /** Without its leader, something can be told of it. */
+  readonly isKnownHere: boolean
+  /** To a topic, which it may create. */
+  readonly isProduce: boolean
+}
+
+const OF_DATA = { partition: null, isKnownHere: false, isProduce: false } as const
+
+/** Null: any broker can answer it. */
+function askedOf({ request, path, queryText }: PassedRequest): Asked | null {
+  if (ON_GROUPS.test(path)) return { ...OF_DATA, topics: [GROUPS_TOPIC] }
+  if (path === '/v1/records' || path === '/v1/records/stream') {
+    const topics = new URLSearchParams(queryText).get('topics')
+    return topics === null ? null : { ...OF_DATA, topics: topics.split(',') }
+  }
+  const [, segment, rest = ''] = ON_TOPIC.exec(path) ?? []
+  if (segment === undefined) return null
+  const { method } = request
+  const partition = ON_PARTITION.exec(rest)?.[1]
+  const isData = /(?:^|\/)(?:records|batches)(?:\/|$)/.test(rest) || rest === 'trim'
+  const isTold = (method === 'GET' || method === 'HEAD') && !isData
+  if (!isData && !isTold) return null
+  return {
+    topics: [decoded(segment)],
+    partition: partition === undefined ? null : Number(partition),
+    isKnownHere: rest === '',
+    isProduce: rest === 'records' && method === 'POST',
+  }
+}
+
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment)
+  } catch {
+    return segment
+  }
+}
+
+async function send({ request, path, queryText, connection }: PassedRequest, address: string): Promise<Response> {
+  // The leader minds how long it is silent.
+  connection?.timeout(request, 0)
+  const headers = new Headers(request.headers)
+  for (const name of OWN_HEADERS) headers.delete(name)
+  headers.set(PASSED_ON, 'true')
+  const isWrite = request.method !== 'GET' && request.method !== 'HEAD'
+  const declared = request.headers.get('content-length')
+  const isShort = declared !== null && Number(declared) <= WHOLE_BYTES_MAX
+  const body = !isWrite || request.body === null ? null : isShort ? await request.bytes() : request.body
+  const url = new URL(path, address)
+  url.search = queryText
+  const init = { method: request.method, headers, body, redirect: 'manual', decompress: false, timeout: false } as const
+  try {
+    const answer = await fetch(url, { ...init, signal: request.signal } as RequestInit)
+    const told = new Headers(answer.headers)
+    for (const name of ANSWER_HEADERS) told.delete(name)
+    told.set('naru-leader', address)
+    return new Response(answer.body, { status: answer.status, headers: told })
+  } catch (error) {
+    return problemAnswer(brokenOf(error, isWrite, address))
+  }
+}
+
+function brokenOf(error: unknown, isWrite: boolean, address: string): Problem {
+  const code = error instanceof Error && 'code' in error ? error.code : ''
+  const isSent = code !== 'ConnectionRefused' && code !== 'FailedToOpenSocket'
+  const headers = { 'naru-leader': address }
+  if (isWrite && isSent) {
+    return new Problem('outcome-unknown', `The leader at ${address} did not answer to its end`, {}, 'unknown', headers)
+  }
+  return new Problem('not-leader', `The leader at ${address} cannot be reached; nothing was done`, {}, 'none', headers)
+}
