@@ -314,3 +314,35 @@ test.each([
 function isGone(rig: LogRig, from: number, to: number): boolean {
   return readBatches(rig).every(({ records }) => records.every(({ offset }) => offset < from || offset >= to))
 }
+
+test('a flipped bit or a cut in a compacted segment is damage that is reported, never a silent loss', () => {
+  const rig = LogRig.fresh({ ...COMPACTED, segmentBytes: 900 })
+  const twin = new KeyedTwin()
+  for (let i = 0; i < 40; i++) {
+    const records = [0, 1].map((at) => ({ key: `k${(i * 5 + at) % 11}`, value: `${i} ${'x'.repeat(20)}` }))
+    twin.append(rig, { records, ...(i % 3 === 0 ? { producer: { id: 4, sequence: i } } : null) })
+  }
+  rig.settle()
+  both(rig, twin)
+  rig.clock.run(rig.log.close())
+  const [path] = rig.log.segments.list.map((segment) => segment.path)
+  const whole = rig.disk.contentOf(path!)
+  for (let at = 0; at < whole.length; at++) {
+    for (const isCut of [false, true]) {
+      const disk = rig.disk.kill()
+      if (isCut) disk.replace(path!, whole.slice(0, at))
+      else disk.flip(path!, at, at % 8)
+      const found = rig.next(disk).open()
+      const { values, gaps } = found.readAll()
+      expect(gaps.length).toBeGreaterThan(0)
+      expect(found.log.damage).not.toBeNull()
+      for (const { offset, value } of twin.records()) {
+        if (gaps.some(([from, to]) => offset >= from && offset < to)) values.delete(offset)
+        else if (values.get(offset) !== value) throw new Error(`byte ${at}: another value at ${offset}`)
+        else values.delete(offset)
+      }
+      expect(values.size).toBe(0)
+      expect(compact(found)).toBeNull()
+    }
+  }
+})
