@@ -101,6 +101,22 @@ test('two of them share the work, and one that is interrupted hands its part ove
   expect((await naru('consume', 'shared', '--group', 'pair')).out).toBe('')
 })
 
+test('a reader that goes away ends the member, and what could not be printed is for others', async () => {
+  await produce('piped', ['1', '2', '3'])
+  const path = `"${binaryPath()}" consume piped --group piped --member me --follow --server ${broker.url}`
+  const head = Bun.spawn(['bash', '-c', `${path} | head -1; echo "\${PIPESTATUS[0]}"`], { stdout: 'pipe' })
+  children.push(head)
+  await until(Date.now() + SEEN_MS_MAX, async () => (await members('piped')).length === 1)
+  // The first answer is read in part; the next one meets nobody.
+  await until(Date.now() + SEEN_MS_MAX, async () => {
+    await produce('piped', ['4'])
+    return (await members('piped')).length === 0
+  })
+  expect(await head.stdout.text()).toBe('1\n0\n')
+  const rest = (await naru('consume', 'piped', '--group', 'piped')).out
+  expect(rest).toMatch(/^(?:4\n)+$/)
+})
+
 test('a follower goes on through a restart of the broker, from where it was', async () => {
   await produce('steady', ['1'])
   const follower = running('consume', 'steady', '--group', 'steady', '--member', 'me', '--follow')

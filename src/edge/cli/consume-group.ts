@@ -1,8 +1,8 @@
 // naru consume TOPIC --group G: a member of a group that prints what it is given. A poll commits what was printed before it, so
-// that nothing is skipped if the command dies: what was printed last may be printed again. On SIGINT and at its end it commits
-// and leaves, and the others take over at once.
+// that nothing is skipped if the command dies: what was printed last may be printed again. On SIGINT, at its end, and when nobody
+// reads what it prints, it commits and leaves, and the others take over at once.
 
-import { print } from './output.ts'
+import { isPrinted } from './output.ts'
 import { type Remote, Refused } from './remote.ts'
 
 export interface GroupConsumeOptions {
@@ -67,7 +67,7 @@ class Member {
       if (polled === null) continue
       const { lines, headers } = polled
       this.#isAway = false
-      await print(lines)
+      if (!(await isPrinted(lines))) return
       this.#isSettling = lines.length === 0
       this.#cursor = headers.get('naru-cursor') ?? ''
       this.#generation = headers.get('naru-generation') ?? ''
