@@ -141,9 +141,9 @@ export function decidePin(group: Group, { offsets }: PinOffsets, now: number, co
     const { topicId, partition } = offset
     const committed = group.offsets.get(topicId, partition)
     positions.push({ topicId, partition, nextOffset: committed?.nextOffset ?? offset.nextOffset })
-    if (committed !== null) continue
+    // One that nobody holds has changed hands since it was asked for: whoever gets it pins it.
     const isHeld = [...group.members.values()].some((member) => member.held.since(topicId, partition) !== null)
-    if (!isHeld) return refused({ kind: 'foreign-topic', group: group.name, topicId })
+    if (committed !== null || !isHeld) continue
     const checked = checkedCommit(group, null, [offset], null, now, context)
     if (!Array.isArray(checked)) return refused(checked)
     records.push(...checked)

@@ -68,6 +68,8 @@ describe('committing', () => {
     const pin = (...offsets: ReturnType<typeof at>[]) => rig.ask({ kind: 'pin-offsets', group: 'g', offsets })
     expect(pin(at(0, 700), at(1, 700))).toEqual({ kind: 'pinned', positions: [at(0, 700), at(1, 5)] })
     expect(pin(at(0, 800))).toEqual({ kind: 'pinned', positions: [at(0, 700)] })
+    rig.leave('a')
+    expect(pin(at(2, 800))).toEqual({ kind: 'pinned', positions: [at(2, 800)] })
     expect(rig.committed()).toEqual({ 0: 700, 1: 5 })
   })
 

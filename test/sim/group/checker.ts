@@ -8,7 +8,7 @@
 //   S   a member that gave no sign of life for its session is removed
 //   C   at least once: nothing is committed that was not handled; at most once: nothing is handled twice
 
-import type { GroupCommand, GroupRecord, GroupReply, GroupsView } from '../../../src/core/group/index.ts'
+import type { GroupCommand, GroupRecord, GroupReply, GroupsView, GroupView } from '../../../src/core/group/index.ts'
 import type { Decision } from '../../../src/core/machine/index.ts'
 
 export class InvariantBroken extends Error {}
@@ -58,6 +58,7 @@ export class Checker {
   readonly #generations = new Map<string, { generation: number; held: string }>()
   /** Where each committed place stands in the log. */
   readonly #loggedAt = new Map<string, number>()
+  readonly #published = new Map<string, GroupView>()
   readonly #gone = new Set<string>()
   #latest: Logged[] = []
   #failure: { error: unknown } | null = null
@@ -122,12 +123,12 @@ export class Checker {
         offsets.set(`${record.group}/${record.topicId}/${record.partition}`, record.nextOffset)
         this.#loggedAt.set(`${record.group}/${record.topicId}/${record.partition}`, at)
         this.#latest.push({ place: `${record.group}/${record.topicId}/${record.partition}`, at })
-        break
+        return
       case 'offset-removed':
         offsets.delete(`${record.group}/${record.topicId}/${record.partition}`)
         // The topic is gone for good, and nobody asks for its places any more.
         this.#gone.add(`${record.group}/${record.topicId}/${record.partition}`)
-        break
+        return
       default:
         return
     }
@@ -150,6 +151,8 @@ export class Checker {
   /** A committed picture. */
   published({ groups }: GroupsView): void {
     for (const group of groups.values()) {
+      if (this.#published.get(group.name) === group) continue
+      this.#published.set(group.name, group)
       for (const { member, generation, assignment, revoke } of group.members.values()) {
         const key = `${group.name}/${member}`
         const held = [...assignment, ...revoke]
@@ -221,6 +224,8 @@ export class Checker {
 
   /** Now and then, while the machine is active. */
   checkSilence(): void {
+    // What consumers believe may have changed as well.
+    this.#isDirty = true
     for (const key of this.#picture.members.keys()) {
       const until = this.#patience.get(key) ?? Infinity
       demand(
