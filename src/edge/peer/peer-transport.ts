@@ -149,6 +149,8 @@ export class PeerTransport implements Peers, SocketOwner {
     if (directoryId === null || (wanted !== undefined && wanted !== nodeId)) {
       return socket.close({ code: CloseCode.identity, reason: `node ${nodeId} is at the address of node ${wanted}` })
     }
+    // A lane that stands is dialled no more: should the other be lost, that one is dialled again.
+    this.#dialing.delete(socket)
     if (isAccepted) this.know(nodeId, address)
     const link = this.#linkTo({ nodeId, directoryId })
     const wasUp = link.isUp
@@ -256,13 +258,14 @@ export class PeerTransport implements Peers, SocketOwner {
 
   #lookLater(): void {
     const { clock } = this.#options
-    // After a late wake-up, what has come in is heard before anybody is found silent.
-    this.#cancelLook = clock.wakeAt(clock.monotonic() + LOOK_MS, () => clock.nextTurn(() => this.#look()))
+    const dueMs = clock.monotonic() + LOOK_MS
+    this.#cancelLook = clock.wakeAt(dueMs, () => this.#look(clock.monotonic() - dueMs > LOOK_MS))
   }
 
-  #look(): void {
+  /** After a late wake-up, what has come in meanwhile is heard first: nobody is found silent before the next time. */
+  #look(isLate: boolean): void {
     if (this.#isClosed) return
-    for (const socket of [...this.#sockets.keys()]) socket.look(this.#nowMs())
+    if (!isLate) for (const socket of [...this.#sockets.keys()]) socket.look(this.#nowMs())
     this.#lookLater()
   }
 

@@ -33,6 +33,8 @@ export class PeerNode {
   readonly complaints: string[] = []
   readonly received: { from: Peer; subject: PeerSubject; bytes: Uint8Array }[] = []
   onMessage: ((from: Peer, bytes: Uint8Array) => void) | null = null
+  /** Of those who came, in order. */
+  readonly raws: Bun.ServerWebSocket<PeerSocketData>[] = []
 
   constructor(nodeId: number, options: NodeOptions = {}) {
     this.folder = options.folder ?? mkdtempSync(join(tmpdir(), 'naru-peer-'))
@@ -44,7 +46,10 @@ export class PeerNode {
       websocket: {
         maxPayloadLength: 2 << 20,
         backpressureLimit: 8 << 20,
-        open: (raw) => sockets!.open?.(raw),
+        open: (raw) => {
+          this.raws.push(raw)
+          void sockets!.open?.(raw)
+        },
         message: (raw, message) => sockets!.message?.(raw, message),
         close: (raw, code, reason) => sockets!.close?.(raw, code, reason),
       },

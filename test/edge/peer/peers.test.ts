@@ -119,6 +119,19 @@ describe('brokers that lost each other', () => {
       await soon(() => first.texts.includes('2: back'))
     }))
 
+  test.each([0, 1])('find each other again when one lane of the two is lost: %i', (lane) =>
+    withNodes(async (make) => {
+      const two = make(2).start()
+      const one = make(1, { seeds: [two.address] }).start()
+      await soon(() => one.news.length === 1 && two.news.length === 1)
+      two.raws.at(-1 - lane)!.close(1012, 'lost')
+      await soon(() => one.news.length === 3 && two.news.length === 3)
+      expect(one.news).toEqual(['up 2', 'down 2', 'up 2'])
+      expect(one.text(2, 'control', 'a') && one.text(2, 'bulk', 'b')).toBe(true)
+      await soon(() => two.texts.length === 2)
+    }),
+  )
+
   test('where they were is kept in the data folder', () =>
     withNodes(async (make) => {
       const first = make(1).start()
