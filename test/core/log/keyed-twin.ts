@@ -129,6 +129,13 @@ export class KeyedTwin {
     }
   }
 
+  copy(): KeyedTwin {
+    const copy = new KeyedTwin()
+    copy.batches = [...this.batches]
+    copy.start = this.start
+    return copy
+  }
+
   /** The log was cut: it ends before `end`. */
   cut(end: number): void {
     this.batches = this.batches.filter(({ last }) => last < end)
