@@ -66,6 +66,39 @@ describe('a decision that is too large', () => {
 })
 
 describe('records', () => {
+  test('are kept as they always were', () => {
+    const rig = new GroupRig()
+    rig.topics.create('orders', 4)
+    rig.join('a', { static: 'first', tags: ['x'] })
+    rig.join('b', { sessionMs: 10_000 })
+    const text = (bytes: Uint8Array | null): string | null => (bytes === null ? null : new TextDecoder().decode(bytes))
+    const stored = rig.log.slice(2).map(({ key, value }) => [text(key), text(value)])
+    rig.leave('b')
+    expect(stored).toEqual([
+      [
+        'member/g/b',
+        '{"topics":["orders"],"static":null,"sessionMs":10000,"pollMs":300000,"rebalanceMs":60000,' +
+          '"joinedAt":1790000000000,"joinedGeneration":2,"generation":2,"isAway":false,"holding":[],"revoking":[],' +
+          '"target":[{"topicId":"oooooooooooooooooooo","partitions":[2,3]}],"targetEpoch":2}',
+      ],
+      [
+        'member/g/a',
+        '{"topics":["orders"],"static":"first","sessionMs":45000,"pollMs":300000,"rebalanceMs":60000,' +
+          '"joinedAt":1790000000000,"joinedGeneration":1,"generation":1,"isAway":false,' +
+          '"holding":[{"topicId":"oooooooooooooooooooo","since":1,"partitions":[0,1]}],' +
+          '"revoking":[{"topicId":"oooooooooooooooooooo","since":1,"partitions":[2,3]}],' +
+          '"target":[{"topicId":"oooooooooooooooooooo","partitions":[0,1]}],"targetEpoch":2}',
+      ],
+      [
+        'group/g',
+        '{"epoch":2,"plannedEpoch":2,"lastGeneration":2,' +
+          '"settings":{"from":"earliest","delivery":"at-least-once","tags":["x"],"assignor":"sticky"},' +
+          '"leader":"a","planMs":60000,"emptySince":null}',
+      ],
+    ])
+    expect(rig.log.slice(5).map(({ key, value }) => [text(key), value])).toContainEqual(['member/g/b', null])
+  })
+
   test('of a newer version are refused', () => {
     const text = (key: string, value: string | null) => ({
       key: new TextEncoder().encode(key),
