@@ -334,6 +334,37 @@ test(
 )
 
 test(
+  'groups stand beside the topics, each with who has what and how far behind it is',
+  async () => {
+    const topic = await Topic.create('lagging', 2)
+    await topic.produce(6)
+    const group = '/v1/groups/slow-readers'
+    await broker.call('PUT', `${group}/members/ann`, { topics: [topic.name] })
+    const context = await contextOf()
+    const page = await context.newPage()
+    const complaints = complaintsOf(page)
+    await page.goto(origin)
+    await page.getByRole('link', { name: 'slow-readers' }).click()
+    await page.getByText('stable, 1 member, 0 records behind where it committed, never in 2').waitFor()
+    expect(await page.locator('#group-partitions tr').allInnerTexts()).toHaveLength(2)
+    expect(await page.locator('#group-partitions').innerText()).toContain('never')
+    expect(await page.locator('#group-members').innerText()).toContain('lagging 0 1')
+    const offsets = [0, 1].map((partition) => ({ topic: topic.name, partition, nextOffset: 1 }))
+    await broker.call('PUT', `${group}/offsets`, { member: 'ann', offsets })
+    await page.getByText('stable, 1 member, 4 records behind; at-least-once, sticky').waitFor()
+    await broker.call('DELETE', `${group}/members/ann`)
+    await page.getByText('empty, 0 members').waitFor()
+    expect(await page.locator('#group-partitions').innerText()).toContain('nobody')
+    await page.getByRole('link', { name: 'lagging' }).click()
+    await page.getByText('live', { exact: true }).waitFor()
+    expect(await page.locator('#group').isVisible()).toBe(false)
+    expect(complaints).toEqual([])
+    await context.close()
+  },
+  TEST_MS,
+)
+
+test(
   'the reference at /docs needs nothing but the broker, and is clicked',
   async () => {
     const context = await contextOf()

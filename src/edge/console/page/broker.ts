@@ -20,6 +20,41 @@ export interface PartitionState {
   readonly damaged: boolean
 }
 
+export interface GroupSummary {
+  readonly group: string
+  readonly state: string
+  readonly members: number
+}
+
+export interface TopicPartitions {
+  readonly topic: string
+  readonly partitions: readonly number[]
+}
+
+export interface GroupState {
+  readonly group: string
+  readonly state: string
+  readonly delivery: string
+  readonly assignor: string
+  readonly tags: readonly string[]
+  readonly members: readonly {
+    readonly member: string
+    readonly state: string
+    readonly generation: number
+    readonly assignment: readonly TopicPartitions[]
+    readonly revoke: readonly TopicPartitions[]
+  }[]
+  readonly partitions: readonly {
+    readonly topic: string
+    readonly partition: number
+    readonly member: string | null
+    /** Null: nothing was ever committed, and there is no lag. */
+    readonly nextOffset: number | null
+    readonly highWatermark: number
+    readonly lag: number | null
+  }[]
+}
+
 export interface Produced {
   readonly partitions?: readonly { partition: number; baseOffset: number }[]
 }
@@ -87,6 +122,24 @@ export async function partitionsOf(topic: string): Promise<readonly PartitionSta
     address: topicAddress(topic),
   })
   return partitions
+}
+
+export async function groups(): Promise<GroupSummary[]> {
+  const found: GroupSummary[] = []
+  for (let after: string | null = ''; after !== null;) {
+    const behind: string = after === '' ? '' : `&after=${after}`
+    const page: { groups: GroupSummary[]; after: string | null } = await ask({
+      method: 'GET',
+      address: `/v1/groups?limit=1000${behind}`,
+    })
+    found.push(...page.groups)
+    after = page.after
+  }
+  return found
+}
+
+export function groupNamed(group: string): Promise<GroupState> {
+  return ask({ method: 'GET', address: `/v1/groups/${encodeURIComponent(group)}` })
 }
 
 function isProblem(value: unknown): value is Problem {

@@ -1,9 +1,11 @@
-// The console: the first minute for people who do not use curl. Topics on one side; of the one that is picked, its partitions, a
-// form to publish with, and its records as they arrive.
+// The console: the first minute for people who do not use curl. Topics and groups on one side; of the topic that is picked, its
+// partitions, a form to publish with, and its records as they arrive; of a group, who has what and how far behind it is.
 
 import { ask, topicAddress } from './broker.ts'
 import { curlPosting } from './curl.ts'
 import { byId } from './elements.ts'
+import { GroupList } from './group-list.ts'
+import { GroupPanel } from './group-panel.ts'
 import { PartitionTable } from './partition-table.ts'
 import { PublishForm } from './publish-form.ts'
 import { TopicList } from './topic-list.ts'
@@ -14,12 +16,19 @@ const REFRESH_MS = 5_000
 const partitions = new PartitionTable()
 const publish = new PublishForm(() => partitions.soon())
 const watch = new WatchPanel(() => partitions.soon())
-const topics = new TopicList(show)
+const group = new GroupPanel()
+const groups = new GroupList()
+const topics = new TopicList()
 
-function show(topic: string | null): void {
-  byId('welcome', HTMLElement).hidden = topic !== null
+function show(): void {
+  const topic = topics.picked
+  const groupName = groups.picked
+  const picked = topic ?? groupName
+  byId('welcome', HTMLElement).hidden = picked !== null
   byId('topic', HTMLDivElement).hidden = topic === null
-  document.title = topic === null ? 'Naru' : `${topic} · Naru`
+  byId('group', HTMLDivElement).hidden = groupName === null
+  document.title = picked === null ? 'Naru' : `${picked} · Naru`
+  group.show(groupName)
   if (topic !== null) {
     byId('topic-name', HTMLHeadingElement).textContent = topic
     partitions.show(topic)
@@ -49,6 +58,11 @@ async function create(): Promise<void> {
   topics.pick(name.value)
   name.value = ''
   await topics.refresh()
+}
+
+function refresh(): void {
+  void topics.refresh()
+  void groups.refresh()
 }
 
 function copyOnClick(button: HTMLButtonElement): void {
@@ -81,7 +95,8 @@ byId('create', HTMLFormElement).addEventListener('submit', (event) => {
 })
 document.querySelectorAll<HTMLButtonElement>('button.copy').forEach(copyOnClick)
 setInterval(() => {
-  if (document.visibilityState === 'visible') void topics.refresh()
+  if (document.visibilityState === 'visible') refresh()
 }, REFRESH_MS)
-show(topics.picked)
-void topics.refresh()
+addEventListener('hashchange', show)
+show()
+refresh()

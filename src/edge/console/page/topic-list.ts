@@ -13,12 +13,9 @@ export class TopicList {
   readonly #note = byId('topics-note', HTMLParagraphElement)
   #topics: readonly TopicSummary[] = []
 
-  constructor(onPick: (topic: string | null) => void) {
+  constructor() {
     this.#filter.addEventListener('input', () => this.#draw())
-    addEventListener('hashchange', () => {
-      this.#draw()
-      onPick(this.picked)
-    })
+    addEventListener('hashchange', () => this.#draw())
   }
 
   get picked(): string | null {
