@@ -38,7 +38,6 @@ const AGAIN_MS = 50
 const REACHED_MS = 2_000
 
 const NOBODY_THERE = { kind: 'refused', why: 'not-controller' } as const
-const NEVER = new Promise<never>(() => {})
 
 const encoder = new TextEncoder()
 const decoder = new TextDecoder()
@@ -62,6 +61,7 @@ export class Forwarding implements PeerListener {
     this.#world = world
     this.#nextId = world.random.u32()
     world.peers.listen('forward', this)
+    world.metadata.onController((nodeId) => this.#settle(({ to }) => to !== nodeId))
   }
 
   submit(command: TopicCommand): Promise<TopicReply | MetadataRefusal>
@@ -82,7 +82,7 @@ export class Forwarding implements PeerListener {
           if (this.#isClosed || answer.why === 'closing') return { kind: 'closing' }
           if (answer.why === 'no-space') return { kind: 'no-space' }
           if (timers.nowMs() >= deadlineMs) return { kind: 'no-controller' }
-          await this.#within(AGAIN_MS, NEVER)
+          await this.#within(AGAIN_MS, new Promise<never>(() => {}))
       }
     }
   }
@@ -90,7 +90,7 @@ export class Forwarding implements PeerListener {
   /** What is under way is answered. */
   close(): void {
     this.#isClosed = true
-    for (const asked of [...this.#asked.values()]) asked.settle({ kind: 'unknown-outcome' })
+    this.#settle(() => true)
     for (const wake of this.#sleeping) wake()
   }
 
@@ -102,7 +102,12 @@ export class Forwarding implements PeerListener {
   }
 
   onDown({ nodeId }: Peer): void {
-    for (const asked of [...this.#asked.values()]) if (asked.to === nodeId) asked.settle({ kind: 'unknown-outcome' })
+    this.#settle(({ to }) => to === nodeId)
+  }
+
+  /** Those asked may have decided, and will hardly say so any more. */
+  #settle(of: (asked: Asked) => boolean): void {
+    for (const asked of [...this.#asked.values()]) if (of(asked)) asked.settle({ kind: 'unknown-outcome' })
   }
 
   async #attempt(command: Command): Promise<Answer> {

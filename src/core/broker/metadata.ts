@@ -126,6 +126,11 @@ export class Metadata {
     this.#follow = follow
   }
 
+  /** Told each time another broker comes to decide. */
+  onController(told: (nodeId: number) => void): void {
+    this.#journal.onLeader = (leader) => told(nodeIdOf(leader))
+  }
+
   /** The broker that decides, as far as this one knows. */
   get controller(): number | null {
     const leader = this.quorum.raft?.leader ?? null

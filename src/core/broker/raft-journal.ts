@@ -45,9 +45,13 @@ export class RaftJournal implements Journal, DriverListener {
   #listener: JournalListener | null = null
   #isLeading = false
   #term = 0
+  /** The last that was known. */
+  #leader: ReplicaId | null = null
   #appendedAtMax = 0
   /** Of a sole voter's first leadership. */
   #first: { resolve: () => void; reject: (error: unknown) => void } | null = null
+  /** Told who leads, each time another does. */
+  onLeader: ((leader: ReplicaId) => void) | null = null
   /** Somebody waits for the end of this leadership. */
   #onEnd: (() => void) | null = null
 
@@ -190,6 +194,10 @@ export class RaftJournal implements Journal, DriverListener {
   // --- the driver ------------------------------------------------------------------------------------------------------
 
   onStanding(standing: Standing): void {
+    if (standing.leader !== null && standing.leader !== this.#leader) {
+      this.#leader = standing.leader
+      this.onLeader?.(standing.leader)
+    }
     const leads = standing.role === 'leader'
     if (this.#isLeading && (!leads || standing.term !== this.#term)) this.#stopLeading('unknown')
     this.#term = standing.term
