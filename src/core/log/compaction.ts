@@ -148,6 +148,8 @@ export class Compaction {
     }
     // what was a segment each may now be one together
     for (const group of await this.#groups()) if (group.length > 1) await this.#rewrite(group)
+    // the log may be about to be cut: then nothing is to be said of it any more
+    this.#throwIfStopped()
     this.#log.compacted({ end: this.#to, nextHorizon: this.#nextHorizon })
   }
 
@@ -311,7 +313,7 @@ export class Compaction {
   // --- reading, in slices ----------------------------------------------------------------------------------------------
 
   async #nextWindow(): Promise<boolean> {
-    if (this.#isStopped) throw new Ended('stopped')
+    this.#throwIfStopped()
     if (this.#slices.isOver) await this.#rest()
     const windows = this.#windows
     if (await windows.next()) return true
@@ -344,6 +346,10 @@ export class Compaction {
 
   async #rest(): Promise<void> {
     await this.#slices.rest()
+    this.#throwIfStopped()
+  }
+
+  #throwIfStopped(): void {
     if (this.#isStopped) throw new Ended('stopped')
   }
 }

@@ -346,3 +346,35 @@ test('a flipped bit or a cut in a compacted segment is damage that is reported, 
     }
   }
 })
+
+test('a reset at any moment of a compaction leaves nothing of it', () => {
+  for (let at = 1, isThrough = false; !isThrough; at += 3) {
+    const rig = LogRig.fresh(COMPACTED)
+    const twin = new KeyedTwin()
+    const fill = (): void => {
+      for (let i = 0; i < 30; i++)
+        twin.append(rig, { records: [{ key: `k${i % 4}`, value: `${i} ${'x'.repeat(70)}` }] })
+      rig.settle()
+    }
+    fill()
+    let calls = 0
+    let resetting: Promise<void> | null = null
+    rig.disk.onCall = () => {
+      if (++calls === at) resetting = rig.log.resetTo(0)
+    }
+    const end = compact(rig)
+    isThrough = resetting === null
+    if (resetting !== null) rig.clock.run(resetting)
+    rig.disk.onCall = null
+    if (!isThrough) {
+      expect(['done', 'stopped']).toContain(end!)
+      rig.durableEnd = 0
+      twin.batches = []
+    }
+    rig.epoch++
+    fill()
+    if (!isThrough) both(rig, twin)
+    else expect(compact(rig)).toBe('done')
+    if (!isThrough) twin.check(rig, 0)
+  }
+})
