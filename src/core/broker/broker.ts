@@ -13,7 +13,7 @@ import type { BatchCompression } from '../record/index.ts'
 import { Builders } from './builders.ts'
 import { type BrokerCluster, ClusterMember } from './cluster-member.ts'
 import { FetchSession } from './fetch.ts'
-import { type FetchPosition, type FetchRequest, positionOf, staleTopic } from './fetch-request.ts'
+import { type FetchRequest, positionsOf } from './fetch-request.ts'
 import type { InternalRoute } from './groups/coordinators.ts'
 import { Groups } from './groups/groups.ts'
 import { HeldRequest, KeysUnderWay } from './idempotency.ts'
@@ -283,7 +283,7 @@ export class Broker {
     if (!(route instanceof TopicRoute)) return route
     if (isInternalName(topic)) return { kind: 'internal-topic', topic }
     const replica = route.replica(partition)
-    if (replica === null) return unknownPartition(route, partition)
+    if (replica === null) return route.unknownPartition(partition)
     const { highWatermark } = replica.live
     if (beforeOffset > highWatermark) {
       return { kind: 'beyond-end', topic, partition, offset: beforeOffset, highWatermark }
@@ -325,7 +325,7 @@ export class Broker {
     if (!(route instanceof TopicRoute)) return route
     if (isInternalName(request.topic)) return { kind: 'internal-topic', topic: request.topic }
     const replica = route.replica(request.partition)
-    if (replica === null) return unknownPartition(route, request.partition)
+    if (replica === null) return route.unknownPartition(request.partition)
     return (
       route.acksRefusal(request.acks) ??
       admitBatches(bytes, this.codec, route) ??
@@ -428,23 +428,9 @@ export class Broker {
       if (!(route instanceof TopicRoute)) return route
       routes.push(route)
     }
-    const stale = staleTopic(routes, request.start)
-    if (stale !== null) return { kind: 'topic-recreated', topic: stale }
-    const positions: FetchPosition[] = []
-    for (const route of routes) {
-      const only = request.partition === null ? null : route.replica(request.partition)
-      if (only === null && request.partition !== null) return unknownPartition(route, request.partition)
-      for (const replica of only === null ? route.replicas : [only]) {
-        const position = await positionOf(route.topic, replica, request)
-        if (!('replica' in position)) return position
-        positions.push(position)
-      }
-    }
+    const positions = await positionsOf(routes, request)
+    if ('kind' in positions) return positions
     const picksUpNew = request.partition === null && request.until === null
     return new FetchSession(this, positions, routes, picksUpNew)
   }
-}
-
-function unknownPartition(route: TopicRoute, partition: number): PlaceRefusal {
-  return { kind: 'unknown-partition', topic: route.topic.name, partition, partitionCount: route.replicas.length }
 }

@@ -45,6 +45,26 @@ export interface FetchPosition {
   problem: FetchRefusal | null
 }
 
+/** Where a request stands in every partition it reads, or why it cannot. */
+export async function positionsOf(
+  routes: readonly TopicRoute[],
+  request: FetchRequest,
+): Promise<FetchPosition[] | FetchRefusal> {
+  const stale = staleTopic(routes, request.start)
+  if (stale !== null) return { kind: 'topic-recreated', topic: stale }
+  const positions: FetchPosition[] = []
+  for (const route of routes) {
+    const only = request.partition === null ? null : route.replica(request.partition)
+    if (only === null && request.partition !== null) return route.unknownPartition(request.partition)
+    for (const replica of only === null ? route.replicas : [only]) {
+      const position = await positionOf(route.topic, replica, request)
+      if (!('replica' in position)) return position
+      positions.push(position)
+    }
+  }
+  return positions
+}
+
 /** Where a request stands in one partition, or why it cannot. The topic may be deleted while a time is looked up. */
 export async function positionOf(
   topic: TopicImage,
@@ -132,7 +152,7 @@ function placed(topic: TopicImage, replica: Replica, offset: number, clamp: bool
 }
 
 /** A topic none of whose places are named, by a cursor that names another topic's instead, has been recreated. */
-export function staleTopic(routes: readonly TopicRoute[], start: FetchStart): string | null {
+function staleTopic(routes: readonly TopicRoute[], start: FetchStart): string | null {
   if (start.kind !== 'cursor') return null
   const asked = new Set<TopicId>(routes.map((route) => route.topic.id))
   const isForeign = start.entries.some((entry) => entry.topicId !== null && !asked.has(entry.topicId))

@@ -24,5 +24,5 @@ export type {
   ResetTo,
   Standing,
 } from './groups/asks.ts'
-export { Groups, type Groups as GroupsFacade, type Parking } from './groups/groups.ts'
+export type { Parking } from './groups/groups.ts'
 export { MemberPoll } from './groups/member-poll.ts'

@@ -10,7 +10,7 @@ import {
   type TopicImage,
 } from '../cluster/index.ts'
 import { SlotTable } from '../record/index.ts'
-import type { ProduceRefusal } from './refusal.ts'
+import type { PlaceRefusal, ProduceRefusal } from './refusal.ts'
 import type { Replica } from './replicas.ts'
 
 /** One broker holds one replica of each partition. */
@@ -69,6 +69,10 @@ export class TopicRoute {
     if (replica?.partition === partition) return replica
     // Others before it have been removed.
     return this.replicas.find((other) => other.partition === partition) ?? null
+  }
+
+  unknownPartition(partition: number): PlaceRefusal {
+    return { kind: 'unknown-partition', topic: this.topic.name, partition, partitionCount: this.replicas.length }
   }
 
   get slots(): SlotTable {

@@ -2,7 +2,6 @@
 // member's standing to change. What it answers is committed; while it loads, callers wait, and after a loss of what was
 // appended they are told to come again.
 
-import { assert } from '../../base/index.ts'
 import {
   type GroupCommand,
   GroupMachine,
@@ -188,9 +187,8 @@ export class Coordinator implements Timed {
 
   #forget(watcher: Watcher): void {
     const watchers = this.#watchers.get(watcher.told.group)
-    assert(watchers !== undefined, 'a watcher ends once')
-    watchers.delete(watcher)
-    if (watchers.size === 0) this.#watchers.delete(watcher.told.group)
+    watchers?.delete(watcher)
+    if (watchers?.size === 0) this.#watchers.delete(watcher.told.group)
   }
 }
 
@@ -206,6 +204,7 @@ export class Watcher {
     this.#onEnd = onEnd
   }
 
+  /** As often as one likes. */
   end(): void {
     this.#onEnd(this)
   }
