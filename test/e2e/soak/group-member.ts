@@ -93,6 +93,8 @@ export class GroupMember {
   polls = 0
   /** Longest time from one answered poll to the next, while it held something and kept it. */
   gapMsMax = 0
+  /** What it saw that may not be; it has stopped then. */
+  failure: unknown = null
   readonly #world: MemberWorld
   /** By partition: the offset to come. */
   readonly #next = new Map<number, { offset: number; generation: number }>()
@@ -100,6 +102,8 @@ export class GroupMember {
   #isEnding = false
   #answeredAtMs = 0
   #generation = -1
+  /** An answer did not come, and at most once its records do not come again. */
+  #mayHaveLost = false
   readonly #gone = new AbortController()
   readonly #running: Promise<void>
 
@@ -107,7 +111,9 @@ export class GroupMember {
     this.name = name
     this.#world = world
     this.#running = this.#run()
-    this.#running.catch(() => {})
+    this.#running.catch((error: unknown) => {
+      this.failure = error
+    })
   }
 
   /** Rejects when it saw what may not be. */
@@ -154,6 +160,7 @@ export class GroupMember {
   async #poll(): Promise<Polled | null> {
     const { wait, pollRecordsMax, ledger } = this.#world
     const path = `/members/${this.name}/poll?wait=${wait}&limit=${pollRecordsMax}&commit=${this.#cursor}`
+    this.#mayHaveLost = false
     try {
       const polled = (await this.#say('POST', path)) as Polled | null
       if (polled === null) return null
@@ -174,8 +181,8 @@ export class GroupMember {
     this.polls++
     for (const { partition, offset } of records) {
       const due = this.#next.get(partition)
-      const isInOrder =
-        due === undefined || offset === due.offset || (offset > due.offset && generation !== due.generation)
+      const mayJump = generation !== due?.generation || this.#mayHaveLost
+      const isInOrder = due === undefined || offset === due.offset || (offset > due.offset && mayJump)
       if (!isInOrder) {
         throw new Error(
           `${this.name} was given ${partition}/${offset} in generation ${generation}, and ${due!.offset} was due of ${due!.generation}`,
@@ -219,6 +226,7 @@ export class GroupMember {
       } catch (error) {
         if (error instanceof RefusedMember) throw error
       }
+      this.#mayHaveLost = this.#world.join['delivery'] === 'at-most-once'
       if (!signal.aborted) await Bun.sleep(RETRY_MS)
     }
     return null

@@ -188,7 +188,7 @@ class Churn {
   async #settle(): Promise<number> {
     const names = this.#alive.map(({ name }) => name).sort()
     let knownAtMs = 0
-    await until(Date.now() + SESSION_MS + DRAIN_MS_MAX, async () => {
+    await this.#until(SESSION_MS + DRAIN_MS_MAX, async () => {
       const { members, state } = await this.#described()
       const isKnown =
         members
@@ -210,7 +210,7 @@ class Churn {
   }
 
   async #drain(): Promise<void> {
-    await until(Date.now() + DRAIN_MS_MAX, async () => {
+    await this.#until(DRAIN_MS_MAX, async () => {
       const { partitions } = await this.#described()
       for (const { partition, highWatermark } of partitions) this.#ends[partition] = highWatermark
       return partitions.every(({ nextOffset, highWatermark }) => (nextOffset ?? 0) === highWatermark)
@@ -238,6 +238,14 @@ class Churn {
 
   #missed(): string[] {
     return this.#ends.flatMap((end, partition) => this.#ledger.missedBelow(partition, end))
+  }
+
+  /** Or until a member has failed. */
+  async #until(withinMs: number, probe: () => Promise<boolean>): Promise<void> {
+    const failed = (): GroupMember | undefined => this.#alive.find(({ failure }) => failure !== null)
+    await until(Date.now() + withinMs, async () => failed() !== undefined || (await probe()))
+    const { name, failure } = failed() ?? {}
+    if (name !== undefined) throw new Error(`${name}: ${String(failure)}`)
   }
 
   #described(): Promise<Described> {
