@@ -53,6 +53,19 @@ forEachTarget((target) => {
     expect(await group.committed()).toEqual({ [`${topic}/0`]: 4 })
   })
 
+  test('its cursor is the ordinary one: anybody may read on from it, and what anybody read may be committed', async () => {
+    const { topic, group } = await grouped(2)
+    for (const partition of [0, 1]) await fill(target(), topic, partition, 3)
+    await group.join('me', { topics: [topic] })
+    const { cursor } = await group.poll('me', 'limit=4')
+    const onward = await get(target(), `/v1/topics/${topic}/records?cursor=${cursor}&limit=1`)
+    expect((onward.json['records'] as unknown[]).length).toBe(1)
+    await group.poll('me', `commit=${onward.json['cursor'] as string}`)
+    const committed = Object.values(await group.committed())
+    expect(committed.reduce((sum, offset) => sum + offset, 0)).toBe(5)
+    expect((await group.poll('me')).records.length).toBe(1)
+  })
+
   test('a poll waits for records, and ends at once when the member is asked to drop some', async () => {
     const { topic, group } = await grouped(2)
     const { generation } = await group.join('a', { topics: [topic] })

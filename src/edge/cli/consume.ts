@@ -25,7 +25,7 @@ export function addConsumeCommand(program: Command): void {
     .description('print the records of a topic, a line each')
     .option(
       '--from <place>',
-      'earliest, latest, an offset (with --partition), -N for the last N, or @time such as @-24h',
+      'earliest, latest, an offset (with --partition), -N for the last N, or @time such as @-24h (in a group: earliest, latest, none)',
       'earliest',
     )
     .option('--until <place>', 'latest, or @time: where to stop')
