@@ -1,6 +1,6 @@
 // Reads that wait for records: long polls, followed answers, pushes. A waiter stands at the replicas it reads; when the high
 // watermark of one rises it is woken once and stands nowhere any more. Waking is spread over loop turns, so that five
-// thousand parked polls on one topic do not hold the loop while they are all answered.
+// thousand parked polls on one topic, or with one deadline, do not hold the loop while they are all answered.
 
 import type { Clock } from '../ports/index.ts'
 import type { Timed, TimerHandle, Timers } from './timers.ts'
@@ -46,7 +46,7 @@ export class Waiter implements Timed {
 
   expire(): void {
     this.#timer = null
-    this.#waiting.release(this, 'deadline')
+    this.#waiting.expired(this)
   }
 }
 
@@ -54,7 +54,7 @@ export class Waiting {
   readonly #clock: Clock
   readonly #timers: Timers
   readonly #standing = new Set<Waiter>()
-  readonly #woken: Waiter[] = []
+  readonly #woken: { waiter: Waiter; wake: Wake }[] = []
   #wakeScheduled = false
   #closing = false
 
@@ -87,8 +87,15 @@ export class Waiting {
     if (room.waiters.size === 0) return
     for (const waiter of room.waiters) {
       waiter.leave(this.#timers)
-      this.#woken.push(waiter)
+      this.#woken.push({ waiter, wake: 'advanced' })
     }
+    this.#scheduleWake()
+  }
+
+  /** Many a deadline may come at once. */
+  expired(waiter: Waiter): void {
+    waiter.leave(this.#timers)
+    this.#woken.push({ waiter, wake: 'deadline' })
     this.#scheduleWake()
   }
 
@@ -112,7 +119,7 @@ export class Waiting {
   #wakeSome(): void {
     this.#wakeScheduled = false
     const some = this.#woken.splice(0, WAKES_PER_TURN)
-    for (const waiter of some) if (this.#standing.delete(waiter)) waiter.settle('advanced')
+    for (const { waiter, wake } of some) if (this.#standing.delete(waiter)) waiter.settle(wake)
     if (this.#woken.length > 0) this.#scheduleWake()
   }
 }

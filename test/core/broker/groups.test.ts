@@ -312,6 +312,25 @@ describe('over a restart', () => {
   })
 })
 
+test('a coordinator whose log is damaged says so and takes nothing; the others go on', () => {
+  const rig = rigWith(1)
+  for (const group of ['a', 'b']) {
+    rig.joined(group, 'm', ['orders'])
+    rig.commit(group, 'm', [rig.at('orders', 0, 1)])
+  }
+  const groupsId = rig.topicId('__groups')
+  const partition = rig.records('__groups').findIndex((records) => records.some(({ key }) => key === 'group/a'))
+  rig.run(rig.stopping())
+  rig.disk = rig.disk.kill()
+  rig.disk.flip(`topics/${groupsId}/${partition}/${'0'.repeat(20)}.log`, 200, 0)
+  rig.start()
+  expect(rig.commit('a', 'm', [rig.at('orders', 0, 2)])).toBe('coordinator-loading')
+  expect(rig.run(rig.broker.groups.list())).toEqual({ kind: 'coordinator-loading' })
+  expect(rig.complaints).toContain('groups-unreadable')
+  expect(rig.commit('b', 'm', [rig.at('orders', 0, 2)])).toBe('committed')
+  expect(rig.halts).toEqual([])
+})
+
 describe('on a full disk', () => {
   test('a commit is refused or kept, never lost; reading goes on, and so does all when there is room', () => {
     const rig = rigWith(1)
