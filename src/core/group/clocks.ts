@@ -37,16 +37,14 @@ export function memberClocksCleared(record: MemberChanged): Change[] {
 export function groupClocks(before: GroupChanged | null, now: GroupChanged): Change[] {
   const { group, epoch, planMs, emptySince } = now
   const changes: Change[] = []
-  if (epoch === now.plannedEpoch) {
-    if (before !== null && before.plannedEpoch < before.epoch) {
-      changes.push({ timer: planTimer(group), afterMs: null }, { timer: refreshTimer(group), afterMs: null })
-    }
-  } else if (now.settings.assignor === 'leader') {
+  const isAwaited = now.plannedEpoch < epoch && now.settings.assignor === 'leader'
+  if (now.isCut || (now.plannedEpoch < epoch && !isAwaited)) changes.push(refreshSoon(group))
+  else changes.push({ timer: refreshTimer(group), afterMs: null })
+  if (!isAwaited) changes.push({ timer: planTimer(group), afterMs: null })
+  else {
     const isAsked = before?.epoch === epoch && before.leader === now.leader
     if (!isAsked)
       changes.push({ timer: planTimer(group), afterMs: planMs, command: { kind: 'plan-expired', group, epoch } })
-  } else {
-    changes.push(refreshSoon(group))
   }
   if (emptySince !== null && before?.emptySince !== emptySince) changes.push(offsetsClock(group, 0))
   if (emptySince === null && before !== null && before.emptySince !== null) {

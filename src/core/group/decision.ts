@@ -1,8 +1,7 @@
 // What the parts of the group machine share: what they may look at, and how they answer.
 
 import { limits } from '../base/index.ts'
-import type { Decision, TimerChange } from '../machine/index.ts'
-import { refreshSoon } from './clocks.ts'
+import type { Decision } from '../machine/index.ts'
 import type { Assignment, GroupCommand, GroupRefusal, GroupReply, Membership } from './commands.ts'
 import { type DraftOptions, GroupDraft } from './draft.ts'
 import type { Group, Member } from './group.ts'
@@ -32,6 +31,7 @@ export function newGroup(group: string, now: number): GroupChanged {
     group,
     epoch: 0,
     plannedEpoch: 0,
+    isCut: false,
     lastGeneration: 0,
     settings: DEFAULT_SETTINGS,
     leader: null,
@@ -106,11 +106,6 @@ export function draftedMembership(draft: GroupDraft, name: string, context: Grou
     leader: leaderOf(draft.group),
     plan: planFor(draft.group, record, () => [...draft.members.values()], context),
   }
-}
-
-/** A draft goes on by itself where it was cut. */
-export function draftTimers(draft: GroupDraft): TimerChange<GroupCommand>[] {
-  return draft.isCut ? [refreshSoon(draft.group.group)] : []
 }
 
 function planFor(

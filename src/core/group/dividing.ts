@@ -3,15 +3,7 @@
 import { refreshSoon, signOfLife } from './clocks.ts'
 import type { GroupCommand, GroupReply, PutPlan } from './commands.ts'
 import { offsetsOfDeletedTopics } from './committing.ts'
-import {
-  draftOf,
-  draftTimers,
-  type GroupContext,
-  type GroupDecision,
-  presentMember,
-  recordOf,
-  refused,
-} from './decision.ts'
+import { draftOf, type GroupContext, type GroupDecision, presentMember, recordOf, refused } from './decision.ts'
 import type { Group } from './group.ts'
 import { isSameAssignment, PartitionSet } from './partition-set.ts'
 import { checkedPlan } from './plan.ts'
@@ -25,14 +17,14 @@ export function decideRefresh(group: Group, context: GroupContext): GroupDecisio
     return { records: removed, reply, timers: [refreshSoon(group.name)] }
   }
   const draft = draftOf(group, context)
-  const { epoch, plannedEpoch, settings } = recordOf(group)
-  if (plannedEpoch < epoch && settings.assignor !== 'leader') draft.divide()
+  const { epoch, plannedEpoch, isCut, settings } = recordOf(group)
+  if (plannedEpoch < epoch && (isCut || settings.assignor !== 'leader')) draft.divide()
   else if (group.members.size > 0 && !coversTopics(group, context)) {
     draft.nextEpoch()
     draft.divide()
   }
   draft.reconcile()
-  return { records: draft.records(), reply, timers: draftTimers(draft) }
+  return { records: draft.records(), reply }
 }
 
 export function decidePlan(group: Group, command: PutPlan, context: GroupContext): GroupDecision {
@@ -57,7 +49,7 @@ export function decidePlan(group: Group, command: PutPlan, context: GroupContext
     plan instanceof Map ? { kind: 'planned', epoch } : { kind: 'invalid-plan', group: group.name, epoch, fault: plan }
   draft.target(plan instanceof Map ? plan : draft.sticky())
   draft.reconcile()
-  return { records: draft.records(), reply, timers: [...timers, ...draftTimers(draft)] }
+  return { records: draft.records(), reply, timers }
 }
 
 export function decidePlanExpiry(
@@ -70,7 +62,7 @@ export function decidePlanExpiry(
   const draft = draftOf(group, context)
   draft.target(draft.sticky())
   draft.reconcile()
-  return { records: draft.records(), reply: { kind: 'timed' }, timers: draftTimers(draft) }
+  return { records: draft.records(), reply: { kind: 'timed' } }
 }
 
 /** What the members are to hold together is what there is. */

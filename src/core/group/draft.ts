@@ -4,7 +4,7 @@
 // Nobody gets a partition that somebody else holds: what a member shall no longer have it is asked to drop, and only when it
 // has, or is no member any more, the next one gets it. While it drops, nothing else changes for it.
 //
-// A decision fits one batch. What does not fit waits: then `isCut` says so, and a refresh of the group goes on.
+// A decision fits one batch. What does not fit waits: then the group's record says so, and a refresh goes on.
 
 import { limits } from '../base/index.ts'
 import type { Assignment } from './commands.ts'
@@ -30,8 +30,6 @@ export interface DraftOptions {
 export class GroupDraft {
   group: GroupChanged
   readonly members = new Map<string, MemberChanged>()
-  /** There is more to do than one decision holds. */
-  isCut = false
   readonly #before: Group
   readonly #options: DraftOptions
   /** How many bytes each takes, no fewer. */
@@ -40,6 +38,7 @@ export class GroupDraft {
   /** Members whose generation is of this decision: it changes once. */
   readonly #fresh = new Set<string>()
   #bytes = 0
+  #isDivisionCut = false
 
   constructor(before: Group, record: GroupChanged, options: DraftOptions) {
     this.#before = before
@@ -109,11 +108,12 @@ export class GroupDraft {
       if (!this.#putIfItFits({ ...member, target, targetEpoch: epoch })) isWhole = false
     }
     if (isWhole) this.group = { ...this.group, plannedEpoch: epoch }
-    else this.isCut = true
+    else this.#isDivisionCut = true
   }
 
   /** Members drop what is not theirs, and get of theirs what is free. */
   reconcile(): void {
+    this.#setCut(this.#isDivisionCut)
     const held = new PartitionSet()
     for (const member of this.members.values()) {
       for (const list of [member.holding, member.revoking]) {
@@ -134,7 +134,8 @@ export class GroupDraft {
     const records: GroupRecord[] = []
     for (const member of this.#removed) records.push({ kind: 'member-removed', group, member })
     for (const name of this.#changed.keys()) records.push(this.members.get(name)!)
-    if (record === null || !isSameRecord(record, this.group)) records.push(this.group)
+    // Written again while it is cut: each time it sets the clock that goes on.
+    if (record === null || this.group.isCut || !isSameRecord(record, this.group)) records.push(this.group)
     return records
   }
 
@@ -184,13 +185,13 @@ export class GroupDraft {
     if (lost.length === 0) return member.revoking.length > 0
     if (member.isAway) {
       // Nobody is there to go on with it.
-      if (!this.#putIfItFits(this.renewed({ ...member, holding: kept }))) this.isCut = true
+      if (!this.#putIfItFits(this.renewed({ ...member, holding: kept }))) this.#setCut(true)
       else
         for (const { topicId, partitions } of lost) for (const partition of partitions) held.delete(topicId, partition)
       return true
     }
     const revoking = Holding.of(member.revoking, lost).toRecord()
-    if (!this.#putIfItFits({ ...member, holding: kept, revoking })) this.isCut = true
+    if (!this.#putIfItFits({ ...member, holding: kept, revoking })) this.#setCut(true)
     return true
   }
 
@@ -209,7 +210,7 @@ export class GroupDraft {
     const renewed = this.renewed(member)
     for (const { topicId, partition } of gained) own.put(topicId, partition, renewed.generation)
     if (this.#putIfItFits({ ...renewed, holding: own.toRecord() })) return
-    this.isCut = true
+    this.#setCut(true)
     for (const { topicId, partition } of gained) held.delete(topicId, partition)
   }
 
@@ -228,6 +229,10 @@ export class GroupDraft {
     }
     const planMs = eldest?.rebalanceMs ?? this.group.planMs
     this.group = { ...this.group, leader: eldest?.member ?? null, planMs }
+  }
+
+  #setCut(isCut: boolean): void {
+    if (this.group.isCut !== isCut) this.group = { ...this.group, isCut }
   }
 
   #putIfItFits(member: MemberChanged): boolean {
@@ -262,6 +267,7 @@ function isSameRecord(a: GroupChanged, b: GroupChanged): boolean {
   return (
     a.epoch === b.epoch &&
     a.plannedEpoch === b.plannedEpoch &&
+    a.isCut === b.isCut &&
     a.lastGeneration === b.lastGeneration &&
     a.settings === b.settings &&
     a.leader === b.leader &&

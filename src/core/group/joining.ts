@@ -6,7 +6,6 @@ import type { Join } from './commands.ts'
 import {
   draftedMembership,
   draftOf,
-  draftTimers,
   type GroupContext,
   type GroupDecision,
   membership,
@@ -51,7 +50,7 @@ export function decideJoin(group: Group, join: Join, now: number, context: Group
   }
   draft.reconcile()
   const records = draft.records()
-  const timers = [...signOfLife(draft.members.get(join.member)!, 0, true), ...draftTimers(draft)]
+  const timers = signOfLife(draft.members.get(join.member)!, 0, true)
   return { records, reply: { kind: 'joined', ...draftedMembership(draft, join.member, context) }, timers }
 }
 

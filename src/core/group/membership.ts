@@ -5,7 +5,6 @@ import type { GroupCommand, Heartbeat, Leave, Touch } from './commands.ts'
 import {
   draftedMembership,
   draftOf,
-  draftTimers,
   fenced,
   fencing,
   type GroupContext,
@@ -38,7 +37,7 @@ export function decideHeartbeat(group: Group, command: Heartbeat, context: Group
   draft.reconcile()
   const records = draft.records()
   const reply = { kind: 'alive' as const, ...draftedMembership(draft, name, context) }
-  return { records, reply, timers: [...timers, ...draftTimers(draft)] }
+  return { records, reply, timers }
 }
 
 export function decideTouch(group: Group, { member: name }: Touch): GroupDecision {
@@ -62,7 +61,7 @@ export function decideLeave(group: Group, command: Leave, now: number, context: 
   draft.reconcile()
   // A place is kept for the session, from now on.
   const session = member.static === null ? [] : signOfLife(member, 0, false)
-  return { records: draft.records(), reply: { kind: 'left' }, timers: [...session, ...draftTimers(draft)] }
+  return { records: draft.records(), reply: { kind: 'left' }, timers: session }
 }
 
 /** Something it holds has records that it has not committed; without any it gets on by being there. */
@@ -95,5 +94,5 @@ export function decideExpiry(group: Group, command: Expiry, now: number, context
     draft.divide()
     draft.reconcile()
   }
-  return { records: draft.records(), reply: { kind: 'timed' }, timers: draftTimers(draft) }
+  return { records: draft.records(), reply: { kind: 'timed' } }
 }

@@ -8,7 +8,6 @@ import { checkedCommit } from './committing.ts'
 import {
   draftedMembership,
   draftOf,
-  draftTimers,
   fencing,
   type GroupContext,
   type GroupDecision,
@@ -45,7 +44,7 @@ export function decidePoll(group: Group, command: Poll, now: number, context: Gr
   draft.reconcile()
   const records = [...commits, ...draft.records()]
   const reply = polled(group, draftedMembership(draft, name, context), commits)
-  return { records, reply, timers: [...timers, ...draftTimers(draft)] }
+  return { records, reply, timers }
 }
 
 function polled(group: Group, membership: Membership, commits: readonly OffsetCommitted[]) {

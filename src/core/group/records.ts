@@ -24,6 +24,8 @@ export interface GroupChanged {
   readonly epoch: number
   /** The epoch that the members' targets were made for; behind `epoch` while they are being made. */
   readonly plannedEpoch: number
+  /** There was more to do than one decision holds: a refresh goes on with it. */
+  readonly isCut: boolean
   /** The highest given to any member. */
   readonly lastGeneration: number
   readonly settings: GroupSettings
@@ -70,6 +72,7 @@ export type GroupRecord =
 type Check = (value: unknown) => boolean
 
 const isWhole: Check = (value) => Number.isSafeInteger(value) && Number(value) >= 0
+const isFlag: Check = (value) => typeof value === 'boolean'
 const isText: Check = (value) => typeof value === 'string'
 const orNull =
   (check: Check): Check =>
@@ -99,6 +102,7 @@ const VALUES = {
   group: {
     epoch: isWhole,
     plannedEpoch: isWhole,
+    isCut: isFlag,
     lastGeneration: isWhole,
     settings: objectOf({
       from: oneOf('earliest', 'latest', 'none'),
@@ -119,7 +123,7 @@ const VALUES = {
     joinedAt: isWhole,
     joinedGeneration: isWhole,
     generation: isWhole,
-    isAway: (value: unknown) => typeof value === 'boolean',
+    isAway: isFlag,
     holding: isHolding,
     revoking: isHolding,
     target: isAssignment,

@@ -26,6 +26,21 @@ describe('a decision that is too large', () => {
     expect(rig.member('m0').assignment[0]!.partitions.length).toBe(60)
   })
 
+  test('goes on after a load where it was cut', () => {
+    const rig = new GroupRig({ planted: { draftBytesMax: 3_000 } })
+    rig.topics.create('orders', 60)
+    for (let i = 0; i < 20; i++) {
+      rig.join(`m${i}`)
+      rig.settle()
+    }
+    rig.poll('m0')
+    expect(rig.group().state).toBe('reconciling')
+    rig.reload()
+    rig.settle()
+    expect(rig.group().state).toBe('stable')
+    expect(rig.timers.some((timer) => timer.startsWith('refresh/'))).toBe(false)
+  })
+
   test('the largest names and numbers fit', () => {
     const rig = new GroupRig()
     const topics: string[] = []
@@ -91,7 +106,7 @@ describe('records', () => {
       ],
       [
         'group/g',
-        '{"epoch":2,"plannedEpoch":2,"lastGeneration":2,' +
+        '{"epoch":2,"plannedEpoch":2,"isCut":false,"lastGeneration":2,' +
           '"settings":{"from":"earliest","delivery":"at-least-once","tags":["x"],"assignor":"sticky"},' +
           '"leader":"a","planMs":60000,"emptySince":null}',
       ],
