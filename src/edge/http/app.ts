@@ -38,6 +38,8 @@ export interface AppOptions {
   readonly heartbeatMs: number
   /** The Prometheus text. */
   metricsText(): string | Promise<string>
+  /** Certificates (PEM) that other brokers may show, beside those the system trusts. */
+  readonly trusted?: string
   /** Told of what should not have happened; a broken invariant stops the broker. */
   onFailure(error: unknown): void
 }
@@ -111,7 +113,7 @@ export function createApp(broker: Broker, options: AppOptions): App {
     const mark = url.indexOf('?', start)
     const path = url.slice(start, mark < 0 ? url.length : mark)
     const queryText = mark < 0 ? '' : url.slice(mark + 1)
-    const answer = await passOn(broker, { request, headers, path, queryText, connection })
+    const answer = await passOn(broker, { request, headers, path, queryText, connection }, options.trusted)
     return answer ?? routeHere(request, headers, connection)
   }
 

@@ -8,6 +8,11 @@ import { Problem, problemOf } from '../wire/index.ts'
 import { problemAnswer } from './answer.ts'
 import type { Connection, HeaderBag } from './call.ts'
 
+/** Of what fails before a byte of the request is sent. */
+const NEVER_SENT = new Set([
+  ...['ConnectionRefused', 'FailedToOpenSocket', 'DEPTH_ZERO_SELF_SIGNED_CERT', 'SELF_SIGNED_CERT_IN_CHAIN'],
+  ...['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'ERR_TLS_CERT_ALTNAME_INVALID', 'CERT_HAS_EXPIRED'],
+])
 /** Says that a broker passed the request on. */
 const PASSED_ON = 'naru-passed-on'
 /** Of one connection, or settled here. */
@@ -38,7 +43,7 @@ export interface PassedRequest {
 }
 
 /** Null: it is for this broker. */
-export async function passOn(broker: Broker, passed: PassedRequest): Promise<Response | null> {
+export async function passOn(broker: Broker, passed: PassedRequest, trusted?: string): Promise<Response | null> {
   const asked = askedOf(passed)
   if (asked === null) return null
   const [topic] = asked.topics
@@ -47,15 +52,20 @@ export async function passOn(broker: Broker, passed: PassedRequest): Promise<Res
     await broker.submit({ kind: 'create-topic', name: topic, isAuto: true })
   }
   const other = broker.elsewhere(asked.topics, asked.partition)
-  return other === null ? null : toLeader(other, passed, asked)
+  return other === null ? null : toLeader(other, passed, asked, trusted)
 }
 
-function toLeader(other: PlaceRefusal, passed: PassedRequest, asked: Asked): Promise<Response> | Response | null {
+function toLeader(
+  other: PlaceRefusal,
+  passed: PassedRequest,
+  asked: Asked,
+  trusted: string | undefined,
+): Promise<Response> | Response | null {
   if (other.kind !== 'not-leader' || other.leader === null) {
     return asked.isKnownHere ? null : problemAnswer(problemOf(other))
   }
   if (passed.headers[PASSED_ON] !== undefined) return problemAnswer(problemOf(other))
-  return send(passed, other.leader.address)
+  return send(passed, other.leader.address, trusted)
 }
 
 interface Asked {
@@ -99,21 +109,26 @@ function decoded(segment: string): string {
   }
 }
 
-async function send({ request, path, queryText, connection }: PassedRequest, address: string): Promise<Response> {
-  // The leader minds how long it is silent.
-  connection?.timeout(request, 0)
+async function send(
+  { request, path, queryText, connection }: PassedRequest,
+  address: string,
+  trusted: string | undefined,
+): Promise<Response> {
   const headers = new Headers(request.headers)
   for (const name of OWN_HEADERS) headers.delete(name)
   headers.set(PASSED_ON, 'true')
   const isWrite = request.method !== 'GET' && request.method !== 'HEAD'
   const declared = request.headers.get('content-length')
   const isShort = declared !== null && Number(declared) <= WHOLE_BYTES_MAX
-  const body = !isWrite || request.body === null ? null : isShort ? await request.bytes() : request.body
   const url = new URL(path, address)
   url.search = queryText
-  const init = { method: request.method, headers, body, redirect: 'manual', decompress: false, timeout: false } as const
+  const init = { method: request.method, headers, redirect: 'manual', decompress: false, timeout: false } as const
+  const tls = trusted === undefined ? null : { tls: { ca: trusted } }
   try {
-    const answer = await fetch(url, { ...init, signal: request.signal } as RequestInit)
+    const body = !isWrite || request.body === null ? null : isShort ? await request.bytes() : request.body
+    // From here on the leader minds how long it is silent.
+    connection?.timeout(request, 0)
+    const answer = await fetch(url, { ...init, ...tls, body, signal: request.signal } as RequestInit)
     const told = new Headers(answer.headers)
     for (const name of ANSWER_HEADERS) told.delete(name)
     told.set('naru-leader', address)
@@ -124,8 +139,7 @@ async function send({ request, path, queryText, connection }: PassedRequest, add
 }
 
 function brokenOf(error: unknown, isWrite: boolean, address: string): Problem {
-  const code = error instanceof Error && 'code' in error ? error.code : ''
-  const isSent = code !== 'ConnectionRefused' && code !== 'FailedToOpenSocket'
+  const isSent = !(error instanceof Error && 'code' in error && NEVER_SENT.has(String(error.code)))
   const headers = { 'naru-leader': address }
   if (isWrite && isSent) {
     return new Problem('outcome-unknown', `The leader at ${address} did not answer to its end`, {}, 'unknown', headers)

@@ -57,6 +57,7 @@ function appOf(broker: Broker, config: Config, world: ServerWorld): App {
     heartbeatMs: HEARTBEAT_MS,
     push: world.push,
     metricsText: () => world.metricsText(),
+    ...(config.tlsCert === '' ? null : { trusted: readFileSync(config.tlsCert, 'utf8') }),
     onFailure(error) {
       world.events.error('request-failed', {
         error: error instanceof Error ? (error.stack ?? error.message) : String(error),

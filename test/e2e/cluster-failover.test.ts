@@ -1,0 +1,99 @@
+// Three compiled brokers that lose one: whoever decides, or whoever leads.
+
+import { expect, test } from 'bun:test'
+import { until } from './broker-process.ts'
+import { ClusterProcesses } from './cluster.ts'
+
+const TEST_MS = 60_000
+/** At default timings: an election takes one to two seconds. */
+const FAILOVER_MS = 3_000
+const ROUNDS = 4
+
+const namesOf = async (cluster: ClusterProcesses, id: number): Promise<string[]> => {
+  const { topics } = await cluster.broker(id).call<{ topics: { topic: string }[] }>('GET', '/v1/topics?limit=1000')
+  return topics.map(({ topic }) => topic)
+}
+
+/** What a request is answered, or 0 when nobody answers. */
+async function put(url: string): Promise<number> {
+  const sent = fetch(url, { method: 'PUT', signal: AbortSignal.timeout(10_000) })
+  return sent.then(
+    ({ status }) => status,
+    () => 0,
+  )
+}
+
+test(
+  'the controller is killed, or held up: another decides within three seconds, and nothing committed is lost',
+  () =>
+    ClusterProcesses.run(3, async (cluster) => {
+      const committed: string[] = []
+      for (let round = 0; round < ROUNDS; round++) {
+        for (const id of cluster.up) {
+          const topic = `t${round}-${id}`
+          await cluster.broker(id).call('PUT', `/v1/topics/${topic}`)
+          committed.push(topic)
+        }
+        const dead = await cluster.controller()
+        const [other] = cluster.up.filter((id) => id !== dead)
+        const isHeldUp = round % 2 === 1
+        if (isHeldUp) process.kill(cluster.broker(dead).pid, 'SIGSTOP')
+        else await cluster.kill(dead)
+        const goneAt = performance.now()
+        const topic = `after-${round}`
+        const url = `${cluster.urlOf(other!)}/v1/topics/${topic}`
+        let status = await put(url)
+        // Who is held up may have been asked: that the outcome is unknown is true, and a repeat tells.
+        if (isHeldUp && status === 504) status = await put(url)
+        expect([200, 201]).toContain(status)
+        expect(performance.now() - goneAt).toBeLessThan(FAILOVER_MS)
+        committed.push(topic)
+        if (isHeldUp) process.kill(cluster.broker(dead).pid, 'SIGCONT')
+        else await cluster.startBroker(dead)
+        await cluster.settled(3)
+        // Each tells what it has heard of; one that was held up hears the rest in a moment.
+        const all = committed.toSorted().join()
+        for (const id of cluster.up) {
+          await until(Date.now() + 5_000, async () => (await namesOf(cluster, id)).join() === all)
+        }
+      }
+    }),
+  TEST_MS,
+)
+
+test(
+  'a leader that is gone leaves its topic offline, and the rest goes on; it leads again when it is back',
+  () =>
+    ClusterProcesses.run(3, async (cluster) => {
+      for (const id of [1, 2, 3]) await cluster.broker(1).call('PUT', `/v1/topics/t${id}`)
+      const views = await Promise.all(
+        [1, 2, 3].map(async (id) => {
+          const view = await cluster.broker(1).call<{ partitions: { leader: number }[] }>('GET', `/v1/topics/t${id}`)
+          return [view.partitions[0]!.leader, `t${id}`] as const
+        }),
+      )
+      const topicOf = new Map(views)
+      const gone = topicOf.get(3)!
+      await until(Date.now() + 5_000, async () => {
+        return (await fetch(`${cluster.urlOf(1)}/v1/topics/${gone}/records`, { method: 'POST', body: 'x' })).ok
+      })
+      expect(await cluster.broker(3).stop()).toBe(0)
+      await cluster.kill(3)
+      const ask = (): Promise<Response> => fetch(`${cluster.urlOf(1)}/v1/topics/${gone}/records`)
+      await until(
+        Date.now() + 5_000,
+        async () => ((await (await ask()).json()) as { code?: string }).code === 'no-leader',
+      )
+      const refused = await fetch(`${cluster.urlOf(2)}/v1/topics/${gone}/records`, { method: 'POST', body: 'y' })
+      expect([refused.status, await refused.json()]).toMatchObject([503, { code: 'no-leader', outcome: 'none' }])
+      const other = topicOf.get(2)!
+      const kept = await fetch(`${cluster.urlOf(1)}/v1/topics/${other}/records`, { method: 'POST', body: 'z' })
+      expect(kept.status).toBe(200)
+      await cluster.startBroker(3)
+      await until(Date.now() + 5_000, async () => {
+        const { records = [] } = (await (await ask()).json()) as { records?: { value: string }[] }
+        return records.map(({ value }) => value).join() === 'x'
+      })
+    }),
+  TEST_MS,
+)
