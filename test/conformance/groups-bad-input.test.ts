@@ -6,6 +6,7 @@ import { expectOk, fill, freshGroup, GroupCaller } from './group-client.ts'
 import { forEachTarget, type Target } from './target.ts'
 
 const MEMBERS_MAX = 1_000
+const GROUPS_MAX = 5_000
 const METADATA_BYTES_MAX = 4_096
 
 interface BadAsk {
@@ -400,6 +401,24 @@ forEachTarget((target) => {
     expect(one.json).toMatchObject({ membersMax: MEMBERS_MAX })
     expect(((await crowd.describe())['members'] as unknown[]).length).toBe(MEMBERS_MAX)
     expectOk(await call(target(), 'PUT', crowd.member('m7'), { body: JSON.stringify(ask), headers: JSON_TYPE }))
+  }, 30_000)
+
+  test('a broker holds so many groups and no more', async () => {
+    const { groups } = (await get(target(), '/v1/groups?limit=1000')).json as { groups: unknown[] }
+    const left = GROUPS_MAX - groups.length
+    const make = (i: number): Promise<Answer> =>
+      sendJson(target(), 'PUT', `/v1/groups/many-${i}/offsets`, { offsets: [] })
+    for (let at = 0; at < left; at += 100) {
+      const made = await Promise.all(Array.from({ length: Math.min(100, left - at) }, (_, i) => make(at + i)))
+      expect(made.map(({ status }) => status).filter((status) => status !== 200)).toEqual([])
+    }
+    const refused = await make(left)
+    expectProblem(refused, 422, 'limit-reached')
+    expect(refused.json).toMatchObject({ groupsMax: GROUPS_MAX })
+    expectProblem(await sendJson(target(), 'PUT', '/v1/groups/more/members/m', { topics: ['t'] }), 422, 'limit-reached')
+    // One that goes makes room.
+    expectOk(await call(target(), 'DELETE', '/v1/groups/many-0'))
+    expectOk(await make(left))
   }, 30_000)
 })
 
