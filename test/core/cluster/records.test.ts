@@ -28,6 +28,11 @@ const STORED: [string, string][] = [
   ['broker-fenced', `{"kind":"broker-fenced","nodeId":1,"epoch":5}`],
   ['broker-unfenced', `{"kind":"broker-unfenced","nodeId":1,"epoch":6}`],
   ['epochs-drawn', `{"kind":"epochs-drawn","nextEpoch":10}`],
+  [
+    'partition-retiring',
+    `{"kind":"partition-retiring","id":"${ID}","partition":3,"retiredAt":1790000000000,"removeAt":1790003600000}`,
+  ],
+  ['partition-removed', `{"kind":"partition-removed","id":"${ID}","partition":3}`],
 ]
 
 describe('records of the metadata log', () => {

@@ -309,6 +309,12 @@ const command: fc.Arbitrary<ClusterCommand> = fc.oneof(
   fc.record({ kind: fc.constant('alter-topic' as const), name, config }),
   fc.record({ kind: fc.constant('delete-topic' as const), name }),
   fc.record({ kind: fc.constant('add-partitions' as const), name, count: fc.integer({ min: 0, max: 9 }) }),
+  fc.record({
+    kind: fc.constant('retire-partition' as const),
+    name,
+    partition: fc.integer({ min: 0, max: 6 }),
+    afterMs: fc.integer({ min: -1, max: 100_000 }),
+  }),
   fc.record({ kind: fc.constant('allocate-producer-ids' as const), count: fc.integer({ min: 1, max: 9 }) }),
 )
 
@@ -324,6 +330,14 @@ test('log, snapshot and live image agree; images of the past never change; delta
           past.push({ image: before, was: describe(before) })
           bench.submit(next)
           bench.nowMs += waitMs
+          for (const timer of [...bench.timers.keys()]) if (timer.startsWith('retire/')) bench.fire(timer)
+          for (const { partitions, nextPartition } of bench.image.topics()) {
+            const numbers = partitions.map(({ partition }) => partition)
+            expect([...new Set([...numbers, nextPartition])].sort((a, b) => a - b)).toEqual([...numbers, nextPartition])
+            expect(partitions.some(({ state }) => state === 'active')).toBe(true)
+            for (const { retirement } of partitions)
+              expect(retirement?.removeAt ?? Infinity).toBeGreaterThan(bench.nowMs)
+          }
           const delta = bench.image.deltaSince(before)
           const followed = new Map([...before.topics()].map((topic) => [topic.id, topic]))
           for (const topic of delta.changed) followed.set(topic.id, topic)
