@@ -42,6 +42,8 @@ export const SOCKET_FRAME_BYTES_MAX = 2 * MIB
 export const SOCKET_SUBSCRIPTIONS_MAX = 100
 /** Kept for all connections that do not take what they were pushed; beyond, the slowest are closed. */
 export const PUSH_BUFFERED_BYTES_MAX = 256 * MIB
+/** Bodies of produce requests in memory at once; beyond, no more are read, and those that wait too long are refused. */
+export const PRODUCE_BYTES_MAX = 64 * MIB
 /** Produced over one socket and not answered yet; beyond, it is not read from. */
 export const SOCKET_PRODUCE_BYTES_MAX = 8 * MIB
 /** Of what a client names its requests and subscriptions; each frame carries it. */

@@ -20,6 +20,7 @@ import { BodyKinds } from './media-type.ts'
 import { isAllowed, preflight, shareWith } from './origin.ts'
 import { passOn } from './pass-on.ts'
 import { produceBatches } from './produce-batches.ts'
+import { ProduceRoom } from './produce-room.ts'
 import { produce } from './produce.ts'
 import { Query } from './query.ts'
 import { asksForEvents, readStreamCall } from './stream-call.ts'
@@ -60,9 +61,20 @@ const HOST = /^[A-Za-z0-9._~:[\]-]*$/
 export function createApp(broker: Broker, options: AppOptions): App {
   const { uploads, lingerMs, heartbeatMs, push } = options
   const onFailure = (error: unknown): void => options.onFailure(error)
-  const bodies = new Bodies(new Deadlines(), uploads)
+  const deadlines = new Deadlines()
+  const bodies = new Bodies(deadlines, uploads)
+  const room = new ProduceRoom(deadlines)
   const records = new RecordsWriter(broker.codec)
-  const data: DataPath = { broker, bodies, records, buffers: new AnswerBuffers(), lingerMs, heartbeatMs, onFailure }
+  const data: DataPath = {
+    broker,
+    bodies,
+    room,
+    records,
+    buffers: new AnswerBuffers(),
+    lingerMs,
+    heartbeatMs,
+    onFailure,
+  }
   const { requestBytesMax, bodyMs, bodyBytesPerS, uploadIdleMs } = uploads
   const limits = limitsView({ requestBytesMax, bodyMs, bodyBytesPerS, uploadIdleMs, lingerMs })
   const control = createControl({ ...options, broker, limits, metricsText: () => options.metricsText() }, bodies)

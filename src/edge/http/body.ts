@@ -4,9 +4,11 @@
 // What is left of a refused body is read for a while and thrown away, because over HTTP/2 the client sees a reset in place of
 // an answer that comes before its body has ended; then it is given up with `Connection: close`.
 
+import { limits } from '../../core/base/index.ts'
 import { Problem } from '../wire/index.ts'
 import { problemAnswer } from './answer.ts'
 import { Deadline, type Deadlines } from './deadlines.ts'
+import type { RoomShare } from './produce-room.ts'
 
 export interface UploadLimits {
   /** The longest body that is read wholly. */
@@ -24,6 +26,8 @@ const STOPPING_QUIET_MS = 250
 const DRAIN_BYTES = 32 * 1024 * 1024
 const DRAIN_MS = 2_000
 const DRAIN_QUIET_MS = 250
+/** Bodies up to this, a batch, are given room for all of it before any is read, which is faster; larger ones as they come. */
+const AT_ONCE_BYTES = limits.BATCH_BYTES_MAX
 const NO_BYTES = new Uint8Array(0)
 const CLOSE = { connection: 'close' }
 
@@ -74,11 +78,28 @@ export class Bodies {
     return problemAnswer((await this.pieces(request.body).drain()) ? problem : closing(problem))
   }
 
-  /** The whole body. `declared` is its Content-Length, or -1. */
-  whole(request: Request, declared: number, bytesMax: number): Promise<Uint8Array | Problem> | Uint8Array | Problem {
+  /** The whole body. `declared` is its Content-Length, or -1; `share`, where there is one, is given room for it. */
+  whole(
+    request: Request,
+    declared: number,
+    bytesMax: number,
+    share: RoomShare | null = null,
+  ): Promise<Uint8Array | Problem> | Uint8Array | Problem {
     if (declared > bytesMax) return tooLarge(declared, bytesMax)
-    if (declared >= 0) return this.#buffered(request, declared)
-    return request.body === null ? NO_BYTES : this.#counted(request.body, bytesMax)
+    if (declared >= 0 && (share === null || declared <= AT_ONCE_BYTES)) {
+      const entered = share?.enter(declared) ?? true
+      return entered === true ? this.#buffered(request, declared) : this.#late(request, declared, share!, entered)
+    }
+    return request.body === null ? NO_BYTES : this.#counted(request.body, bytesMax, share)
+  }
+
+  async #late(
+    request: Request,
+    declared: number,
+    share: RoomShare,
+    entered: Promise<boolean>,
+  ): Promise<Uint8Array | Problem> {
+    return (await entered) ? this.#buffered(request, declared) : share.room.refusal()
   }
 
   #buffered(request: Request, declared: number): Promise<Uint8Array | Problem> {
@@ -91,7 +112,11 @@ export class Bodies {
     return wait.promise
   }
 
-  async #counted(body: ReadableStream<Uint8Array>, bytesMax: number): Promise<Uint8Array | Problem> {
+  async #counted(
+    body: ReadableStream<Uint8Array>,
+    bytesMax: number,
+    share: RoomShare | null,
+  ): Promise<Uint8Array | Problem> {
     const { bodyMs, bodyBytesPerS } = this.#limits
     const startMs = performance.now()
     const upload = this.pieces(body)
@@ -105,6 +130,10 @@ export class Bodies {
       bytes += chunk.length
       if (bytes > bytesMax) {
         const problem = tooLarge(null, bytesMax)
+        return (await upload.drain()) ? problem : closing(problem)
+      }
+      if (share !== null && !(await share.enter(chunk.length))) {
+        const problem = share.room.refusal()
         return (await upload.drain()) ? problem : closing(problem)
       }
       chunks.push(chunk)

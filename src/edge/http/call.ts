@@ -4,6 +4,7 @@ import type { Broker, FetchStart } from '../../core/broker/index.ts'
 import type { Problem, RecordsWriter } from '../wire/index.ts'
 import type { AnswerBuffers } from './answer-buffers.ts'
 import type { Bodies } from './body.ts'
+import type { ProduceRoom } from './produce-room.ts'
 
 /** Header values by lower-case name. Taking all at once costs less than asking for eight, and shows the Naru-Header-* ones. */
 export type HeaderBag = Readonly<Record<string, string | undefined>>
@@ -42,6 +43,7 @@ export interface Call {
 export interface DataPath {
   readonly broker: Broker
   readonly bodies: Bodies
+  readonly room: ProduceRoom
   readonly buffers: AnswerBuffers
   readonly records: RecordsWriter
   readonly lingerMs: number

@@ -24,8 +24,22 @@ export async function produceBatches(path: DataPath, address: DataAddress, call:
   const declared = declaredBytes(call.headers['content-length'])
   const request = readRequest(address, call)
   if (request instanceof Problem) return path.bodies.refuse(call.request, declared, request)
-  const body = await path.bodies.whole(call.request, declared, path.bodies.requestBytesMax)
-  if (body instanceof Problem) return path.bodies.refuse(call.request, declared, body)
+  const share = path.room.share()
+  try {
+    const body = await path.bodies.whole(call.request, declared, path.bodies.requestBytesMax, share)
+    if (body instanceof Problem) return await path.bodies.refuse(call.request, declared, body)
+    return await admit(path, address, request, body)
+  } finally {
+    share.end()
+  }
+}
+
+async function admit(
+  path: DataPath,
+  address: DataAddress,
+  request: ProduceRequest,
+  body: Uint8Array,
+): Promise<Response> {
   const fault = producerFault(request, body)
   if (fault !== null) return problemAnswer(fault)
   const outcome = await path.broker.produceBatches({ ...request, partition: address.partition! }, body)

@@ -13,6 +13,7 @@ import { LineStream } from './line-stream.ts'
 import { producedAnswer, producedText } from './produce-answer.ts'
 import type { ProduceCall } from './produce-call.ts'
 import { linedBody, takenAs } from './produce-lines.ts'
+import type { RoomShare } from './produce-room.ts'
 
 const BACKLOG_BYTES_MAX = 8 * 1024 * 1024
 const encoder = new TextEncoder()
@@ -111,13 +112,18 @@ class ProduceStream {
 
   async run(body: Upload | null, idleMs: number, lines: LineStream | null): Promise<StreamEnd> {
     this.#session.onBatch = (batch) => this.#keep(batch, lines)
-    const fault = body === null ? null : await this.#read(body, idleMs, lines)
-    if (this.#linger !== null) clearTimeout(this.#linger)
-    const outcome = await this.#session.finish()
-    return { outcome, problem: this.#problemOf(outcome, fault) }
+    const share = this.#path.room.share()
+    try {
+      const fault = body === null ? null : await this.#read(body, idleMs, lines, share)
+      if (this.#linger !== null) clearTimeout(this.#linger)
+      const outcome = await this.#session.finish()
+      return { outcome, problem: this.#problemOf(outcome, fault) }
+    } finally {
+      share.end()
+    }
   }
 
-  async #read(body: Upload, idleMs: number, lines: LineStream | null): Promise<Problem | null> {
+  async #read(body: Upload, idleMs: number, lines: LineStream | null, share: RoomShare): Promise<Problem | null> {
     const session = this.#session
     for (;;) {
       const chunk = this.#first ?? (await body.next(idleMs))
@@ -130,8 +136,10 @@ class ProduceStream {
       }
       if (chunk === null) return null
       if (this.#linger === null && session.recordCount > this.#flushedCount) this.#armLinger()
-      while (session.backlogBytes > BACKLOG_BYTES_MAX || this.#numbers.isLong) {
+      share.set(session.backlogBytes)
+      while (session.backlogBytes > (share.room.isFull ? 0 : BACKLOG_BYTES_MAX) || this.#numbers.isLong) {
         await session.drained()
+        share.set(session.backlogBytes)
         this.#numbers.forgetBelow(this.#body.recordCount)
       }
       const room = lines?.hasRoom()

@@ -44,8 +44,18 @@ export async function produce(path: DataPath, kinds: BodyKinds, address: DataAdd
   const isThere = !('kind' in place)
   if (!isThere && place.kind !== 'unknown-topic' && place.kind !== 'loading')
     return path.bodies.refuse(call.request, declared, problemOf(place))
-  const body = await path.bodies.whole(call.request, declared, path.bodies.requestBytesMax)
-  if (body instanceof Problem) return path.bodies.refuse(call.request, declared, body)
+  const share = path.room.share()
+  try {
+    const body = await path.bodies.whole(call.request, declared, path.bodies.requestBytesMax, share)
+    if (body instanceof Problem) return await path.bodies.refuse(call.request, declared, body)
+    return await append(path, asked, body, isThere)
+  } finally {
+    share.end()
+  }
+}
+
+async function append(path: DataPath, asked: ProduceCall, body: Uint8Array, isThere: boolean): Promise<Response> {
+  const { request } = asked
   if (request.idempotency !== null && asked.lines === 'none') {
     request.idempotency.bodySeed = path.broker.codec.xxHash64(body, request.idempotency.bodySeed)
   }
