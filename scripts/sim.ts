@@ -1,4 +1,5 @@
-// Runs seeded worlds: raft clusters, or with `--world group` consumer groups. One seed is one history, byte for byte.
+// Runs seeded worlds: raft clusters, with `--world quorum` brokers' metadata on all that a broker runs, with `--world group`
+// consumer groups. One seed is one history, byte for byte.
 //
 //   scripts/sim --seed 17              its trace in fixed columns, then what became of it
 //   scripts/sim --seeds 1..2000        a range: each failing seed, then totals, faults injected by kind, events a second
@@ -8,6 +9,7 @@
 
 import { parseArgs } from 'node:util'
 import * as group from '../test/sim/group/run.ts'
+import * as quorum from '../test/sim/quorum/quorum.ts'
 import * as raft from '../test/sim/raft/run.ts'
 import { isMistake, MISTAKES } from '../test/sim/raft/swarm.ts'
 
@@ -43,6 +45,17 @@ const GROUP: World<group.Outcome> = {
   counts: (sum) =>
     `events ${sum((it) => it.events)}  records ${sum((it) => it.records)}  ` +
     `commits acknowledged ${sum((it) => it.commits)}  refusals ${sum((it) => it.refusals)}`,
+}
+
+const QUORUM: World<quorum.Outcome> = {
+  mistakes: quorum.MISTAKES,
+  run: (seed, mistake, print) => {
+    const planted = mistake !== undefined && quorum.isMistake(mistake) ? { mistake } : {}
+    return quorum.runQuorum(seed, { ...planted, ...(print === undefined ? {} : { print }) })
+  },
+  counts: (sum) =>
+    `events ${sum((it) => it.events)}  elections ${sum((it) => it.elections)}  committed ${sum((it) => it.committed)}  ` +
+    `acknowledged ${sum((it) => it.acknowledged)}, ${sum((it) => it.unwritten)} of them unwritten, unknown ${sum((it) => it.unknown)}`,
 }
 
 function stop(why: string): never {
@@ -100,10 +113,11 @@ function runIn<Of extends Outcome>(world: World<Of>): never {
   }
   const range = /^(\d+)\.\.(\d+)$/.exec(values.seeds ?? '')
   if (values.seed !== undefined && /^\d+$/.test(values.seed)) runOne(world, Number(values.seed))
-  if (range === null) stop('usage: scripts/sim [--world raft|group] --seed N | --seeds A..B [--mistake NAME]')
+  if (range === null) stop('usage: scripts/sim [--world raft|quorum|group] --seed N | --seeds A..B [--mistake NAME]')
   runRange(world, Number(range[1]), Number(range[2]))
 }
 
 if (values.world === 'group') runIn(GROUP)
-if (values.world !== 'raft') stop('--world is one of: raft group')
+if (values.world === 'quorum') runIn(QUORUM)
+if (values.world !== 'raft') stop('--world is one of: raft quorum group')
 runIn(RAFT)

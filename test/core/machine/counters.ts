@@ -23,7 +23,7 @@ export type Rec =
 export type Reply = { kind: 'is'; value: number } | { kind: 'below-zero'; value: number }
 export type View = Readonly<Record<string, number>>
 
-export class Counters implements Machine<Command, Rec, Reply, View> {
+class Counters implements Machine<Command, Rec, Reply, View> {
   #values = new Map<string, number>()
 
   decide(command: Command): Decision<Rec, Reply> {

@@ -4,7 +4,7 @@
 
 import { drainMicrotasks } from 'bun:jsc'
 import { BrokenInvariant } from '../../../src/core/base/index.ts'
-import { type PlantedFault, type ReplicaId } from '../../../src/core/raft/index.ts'
+import type { ReplicaId } from '../../../src/core/raft/index.ts'
 import { World } from '../world.ts'
 import { Checker, pictureOf } from './checker.ts'
 import { History } from './history.ts'
@@ -14,7 +14,12 @@ import { Wires } from './sim-peers.ts'
 import { drawSwarm, type QuorumSwarm } from './swarm.ts'
 
 /** Mistakes that a test plants, to see them found: in the state machine, in what stands on it, in the disk. */
-export type Mistake = PlantedFault | 'unconfirmed' | 'lying-disk'
+export const MISTAKES = ['apply-before-commit', 'vote-twice', 'two-changes', 'unconfirmed', 'lying-disk'] as const
+export type Mistake = (typeof MISTAKES)[number]
+
+export function isMistake(name: string): name is Mistake {
+  return MISTAKES.some((mistake) => mistake === name)
+}
 
 export interface Outcome {
   readonly seed: number
