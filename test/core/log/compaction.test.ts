@@ -247,68 +247,72 @@ interface Pending {
 test.each([
   ['small segments', 500, 40],
   ['segments with an index', 150_000, 14_000],
-])('reads and times looked up at any moment of a compaction find what was or what is: %s', (_, segmentBytes, bytes) => {
-  const made = LogRig.fresh({ ...COMPACTED, segmentBytes })
-  const twin = new KeyedTwin()
-  for (let i = 0; i < 24; i++) {
-    twin.append(made, {
-      records: [0, 1].map((at) => ({ key: `k${(i * 7 + at) % 9}`, value: `${i} ${'x'.repeat(bytes)}` })),
-    })
-    made.settle()
-    made.clock.pass(10)
-  }
-  made.clock.run(made.log.close())
-  const random = new SimRandom(3, 'reads')
-  const appended = new Map([...twin.records()].map((record) => [record.offset, record]))
-  const times = new Map(twin.batches.map(({ base, appendedAt }) => [base, appendedAt]))
-  for (let at = 1, isThrough = false; !isThrough; at++) {
-    const disk = made.disk.kill()
-    for (const path of disk.paths()) if (path.endsWith('.index') && at % 2 === 0) disk.lose(path)
-    const rig = made.next(disk).open()
-    const { log, clock } = rig
-    const latest = twin.view()
-    const reads: Pending[] = []
-    const lookups: { ms: number; found: number | null }[] = []
-    let calls = 0
-    disk.onCall = () => {
-      if (++calls !== at && calls !== at + 3) return
-      for (let i = 0; i < 4; i++) {
-        const pending: Pending = { from: random.int(0, log.endOffset - 1), read: null }
-        reads.push(pending)
-        // its bytes are its own only while nobody else reads
-        void Promise.resolve(log.read(pending.from, log.endOffset, random.pick([1, 300, 5_000, 60_000]))).then(
-          (read) => {
-            pending.read = read.kind === 'batches' ? { ...read, bytes: read.bytes.slice() } : read
-          },
-        )
-        const lookup: (typeof lookups)[0] = { ms: times.get(random.pick([...times.keys()]))!, found: null }
-        lookups.push(lookup)
-        void log.offsetAtTime(lookup.ms).then((found) => (lookup.found = found))
+])(
+  'reads and times looked up at any moment of a compaction find what was or what is: %s',
+  (_, segmentBytes, bytes) => {
+    const made = LogRig.fresh({ ...COMPACTED, segmentBytes })
+    const twin = new KeyedTwin()
+    for (let i = 0; i < 24; i++) {
+      twin.append(made, {
+        records: [0, 1].map((at) => ({ key: `k${(i * 7 + at) % 9}`, value: `${i} ${'x'.repeat(bytes)}` })),
+      })
+      made.settle()
+      made.clock.pass(10)
+    }
+    made.clock.run(made.log.close())
+    const random = new SimRandom(3, 'reads')
+    const appended = new Map([...twin.records()].map((record) => [record.offset, record]))
+    const times = new Map(twin.batches.map(({ base, appendedAt }) => [base, appendedAt]))
+    for (let at = 1, isThrough = false; !isThrough; at++) {
+      const disk = made.disk.kill()
+      for (const path of disk.paths()) if (path.endsWith('.index') && at % 2 === 0) disk.lose(path)
+      const rig = made.next(disk).open()
+      const { log, clock } = rig
+      const latest = twin.view()
+      const reads: Pending[] = []
+      const lookups: { ms: number; found: number | null }[] = []
+      let calls = 0
+      disk.onCall = () => {
+        if (++calls !== at && calls !== at + 3) return
+        for (let i = 0; i < 4; i++) {
+          const pending: Pending = { from: random.int(0, log.endOffset - 1), read: null }
+          reads.push(pending)
+          // its bytes are its own only while nobody else reads
+          void Promise.resolve(log.read(pending.from, log.endOffset, random.pick([1, 300, 5_000, 60_000]))).then(
+            (read) => {
+              pending.read = read.kind === 'batches' ? { ...read, bytes: read.bytes.slice() } : read
+            },
+          )
+          const lookup: (typeof lookups)[0] = { ms: times.get(random.pick([...times.keys()]))!, found: null }
+          lookups.push(lookup)
+          void log.offsetAtTime(lookup.ms).then((found) => (lookup.found = found))
+        }
       }
-    }
-    expect(compact(rig)).toBe('done')
-    isThrough = calls < at
-    clock.runAll()
-    for (const { from, read } of reads) {
-      if (read?.kind !== 'batches') throw new Error(`at call ${at}, from ${from}: ${JSON.stringify(read)}`)
-      expect(read.nextOffset).toBeGreaterThan(from)
-      const found = recordsOf(read.bytes).filter(({ offset }) => offset >= from)
-      for (const record of found) expect(record).toEqual(appended.get(record.offset)!)
-      for (const { key, value, offset } of appended.values()) {
-        if (offset < from || offset >= read.nextOffset || latest.get(key!) !== `${offset} ${value}`) continue
-        expect(found.some((record) => record.offset === offset)).toBe(true)
+      expect(compact(rig)).toBe('done')
+      isThrough = calls < at
+      clock.runAll()
+      for (const { from, read } of reads) {
+        if (read?.kind !== 'batches') throw new Error(`at call ${at}, from ${from}: ${JSON.stringify(read)}`)
+        expect(read.nextOffset).toBeGreaterThan(from)
+        const found = recordsOf(read.bytes).filter(({ offset }) => offset >= from)
+        for (const record of found) expect(record).toEqual(appended.get(record.offset)!)
+        for (const { key, value, offset } of appended.values()) {
+          if (offset < from || offset >= read.nextOffset || latest.get(key!) !== `${offset} ${value}`) continue
+          expect(found.some((record) => record.offset === offset)).toBe(true)
+        }
       }
+      for (const { ms, found } of lookups) {
+        const first = [...times].find(([, appendedAt]) => appendedAt >= ms)![0]
+        expect(found).toBeLessThanOrEqual(first)
+        expect(times.get(found!) === undefined || found === first || isGone(rig, found!, first)).toBe(true)
+      }
+      expect(log.damage).toBeNull()
+      twin.checkShape(rig, readBatches(rig), 0)
+      twin.checkShape(rig, readBatches(rig.next().open()), 0)
     }
-    for (const { ms, found } of lookups) {
-      const first = [...times].find(([, appendedAt]) => appendedAt >= ms)![0]
-      expect(found).toBeLessThanOrEqual(first)
-      expect(times.get(found!) === undefined || found === first || isGone(rig, found!, first)).toBe(true)
-    }
-    expect(log.damage).toBeNull()
-    twin.checkShape(rig, readBatches(rig), 0)
-    twin.checkShape(rig, readBatches(rig.next().open()), 0)
-  }
-})
+  },
+  60_000,
+)
 
 /** No record is left from one offset to another. */
 function isGone(rig: LogRig, from: number, to: number): boolean {
@@ -345,7 +349,7 @@ test('a flipped bit or a cut in a compacted segment is damage that is reported, 
       expect(compact(found)).toBeNull()
     }
   }
-})
+}, 60_000)
 
 test('a reset at any moment of a compaction leaves nothing of it', () => {
   for (let at = 1, isThrough = false; !isThrough; at += 3) {
@@ -377,4 +381,4 @@ test('a reset at any moment of a compaction leaves nothing of it', () => {
     else expect(compact(rig)).toBe('done')
     if (!isThrough) twin.check(rig, 0)
   }
-})
+}, 60_000)
