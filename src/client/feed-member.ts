@@ -5,7 +5,7 @@ import type { Fetched } from '../../openapi/client/index.ts'
 import { Backoff, sleep } from './backoff.ts'
 import { type Answer, answerOf } from './brokers.ts'
 import { deliver, type FeedWorld } from './feed.ts'
-import type { GroupPartition, Membership } from './membership.ts'
+import type { Done, GroupPartition, Membership } from './membership.ts'
 import { NaruError } from './naru-error.ts'
 import { withinMs } from './within.ts'
 
@@ -14,6 +14,7 @@ const WAIT_S = 20
 const ATTEMPTS_MAX = 5
 /** For what is in hand when the consumer is closed. */
 const LEAVE_MS = 30_000
+const NEVER = new AbortController().signal
 
 interface TopicPartitions {
   topic: string
@@ -23,6 +24,7 @@ interface TopicPartitions {
 interface Standing {
   generation: number
   assignment: TopicPartitions[]
+  revoke?: TopicPartitions[]
   heartbeatMs: number
 }
 
@@ -56,6 +58,8 @@ class Polling {
   readonly #path: string
   #generation = 0
   #heartbeatMs = 0
+  /** What the poll under way is to commit. */
+  #underWay: Done | null = null
 
   constructor(world: FeedWorld, membership: Membership, signal: AbortSignal) {
     this.#world = world
@@ -67,7 +71,8 @@ class Polling {
   async run(): Promise<void> {
     const { topics, from, tags } = this.#world
     const body = { topics, from, ...(tags === null ? null : { tags }), ...this.#membership.settings }
-    await this.#stand(await this.#ask<Standing>({ method: 'put', path: this.#path, body }))
+    // Heard to its end: a join that arrived behind the leave would leave a member that nobody is.
+    await this.#stand(await this.#ask<Standing>({ method: 'put', path: this.#path, body }, NEVER))
     this.#world.opened(null)
     while (!this.#signal.aborted) {
       if (await this.#world.inbox.whenIdle(this.#heartbeatMs, this.#signal)) await this.#poll()
@@ -77,23 +82,27 @@ class Polling {
 
   /** Commits what was dealt with, and tells the group. */
   async leave(): Promise<void> {
-    await Promise.race([this.#world.taken, sleep(LEAVE_MS, new AbortController().signal)])
-    await this.#commit()
-    await this.#ask({ method: 'delete', path: this.#path }, new AbortController().signal)
+    await Promise.race([this.#world.taken, sleep(LEAVE_MS, NEVER)])
+    // The poll that was to commit this was given up; where it was heard, this is a repeat, or no longer this member's.
+    if (this.#underWay !== null) await this.#commit(this.#underWay).catch(() => {})
+    await this.#commit(this.#membership.takeDone()).catch(() => {})
+    await this.#ask({ method: 'delete', path: this.#path }, NEVER)
   }
 
   async #poll(): Promise<void> {
     const { inbox } = this.#world
     const done = this.#membership.takeDone()
-    if (done !== null && done.offsets.length > 0) await this.#commitOffsets(done.offsets)
+    if (done !== null && done.offsets.length > 0) await this.#putOffsets({ offsets: done.offsets })
     const query = {
       wait: `${WAIT_S}s`,
       limit: inbox.bounds.records,
       generation: this.#generation,
       ...(done === null || done.cursor === null ? null : { commit: done.cursor }),
     }
+    this.#underWay = done
     const timeoutMs = this.#world.requestTimeoutMs + WAIT_S * 1000
     const polled = await this.#ask<Polled>({ method: 'post', path: `${this.#path}/poll`, query, timeoutMs })
+    this.#underWay = null
     const isAsBefore = polled.generation === this.#generation && polled.state !== 'revoking'
     const standing = isAsBefore ? null : await this.#heartbeat()
     if (standing !== null) this.#gain(standing)
@@ -106,36 +115,32 @@ class Polling {
     return this.#ask<Standing>({ method: 'post', path: `${this.#path}/heartbeat`, body })
   }
 
-  async #commit(): Promise<void> {
-    const done = this.#membership.takeDone()
+  async #commit(done: Done | null): Promise<void> {
     if (done === null) return
-    if (done.offsets.length > 0) await this.#commitOffsets(done.offsets)
     if (done.cursor !== null) await this.#putOffsets({ cursor: done.cursor })
-  }
-
-  #commitOffsets(offsets: readonly object[]): Promise<unknown> {
-    return this.#putOffsets({ offsets })
+    if (done.offsets.length > 0) await this.#putOffsets({ offsets: done.offsets })
   }
 
   #putOffsets(places: object): Promise<unknown> {
     const { member } = this.#membership
     const body = { member, generation: this.#generation, ...places }
-    return this.#ask({ method: 'put', path: '/offsets', body }, new AbortController().signal)
+    return this.#ask({ method: 'put', path: '/offsets', body }, NEVER)
   }
 
   /** What it holds from now on. The poll behind this says that it has let go of everything else. */
   async #stand(standing: Standing): Promise<void> {
     this.#gain(standing)
-    const assigned = new Set(placesOf(standing).map(keyOf))
+    const assigned = new Set(placesOf(standing.assignment).map(keyOf))
     const dropped = this.#membership.held.filter((place) => !assigned.has(keyOf(place)))
     if (dropped.length > 0) await Promise.race([this.#membership.revoked(dropped), this.#world.taken])
     this.#generation = standing.generation
     this.#heartbeatMs = standing.heartbeatMs
   }
 
-  #gain(standing: Standing): void {
+  /** Also what is to be let go again before it was heard of: some of it may have been given already. */
+  #gain({ assignment, revoke = [] }: Standing): void {
     const held = new Set(this.#membership.held.map(keyOf))
-    this.#membership.assigned(placesOf(standing).filter((place) => !held.has(keyOf(place))))
+    this.#membership.assigned(placesOf([...assignment, ...revoke]).filter((place) => !held.has(keyOf(place))))
   }
 
   #take({ records, cursor, caughtUp }: Polled): void {
@@ -190,8 +195,8 @@ class Polling {
   }
 }
 
-function placesOf({ assignment }: Standing): GroupPartition[] {
-  return assignment.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })))
+function placesOf(topics: readonly TopicPartitions[]): GroupPartition[] {
+  return topics.flatMap(({ topic, partitions }) => partitions.map((partition) => ({ topic, partition })))
 }
 
 function keyOf({ topic, partition }: GroupPartition): string {

@@ -159,11 +159,13 @@ export class Membership {
 
   // --- for who takes ---------------------------------------------------------------------------------------------------
 
-  /** Whether the record is to be dealt with here. */
+  /** Whether the record is to be dealt with here. Where not, nothing that came with it is committed as a whole. */
   mayHand({ topic, partition }: GroupPartition, stamp: number): boolean {
     if (this.isAtMostOnce) return true
     const hold = this.#holds.get(keyOf(topic, partition))
-    return hold !== undefined && !hold.isRevoked && hold.since <= stamp
+    if (hold !== undefined && !hold.isRevoked && hold.since <= stamp) return true
+    if (stamp === this.#stamp) this.#stamp++
+    return false
   }
 
   dealtWith(record: GroupPartition & { readonly offset: number }, stamp: number): void {

@@ -68,7 +68,9 @@ function partitionRow(place: GroupState['partitions'][number]): HTMLTableRowElem
     {},
     element('th', { scope: 'row' }, `${topic} ${partition}`),
     element('td', { className: 'words' }, member ?? 'nobody'),
-    ...[nextOffset, highWatermark, lag].map((n) => element('td', {}, n === null ? 'never' : n.toLocaleString())),
+    element('td', {}, nextOffset?.toLocaleString() ?? 'never'),
+    element('td', {}, highWatermark.toLocaleString()),
+    element('td', {}, lag?.toLocaleString() ?? ''),
   )
 }
 
