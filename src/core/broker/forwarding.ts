@@ -26,8 +26,8 @@ export interface ForwardingWorld {
   readonly peers: Peers
   readonly timers: Timers
   readonly random: Random
-  readonly metadata: Metadata
-  readonly quorum: Quorum
+  readonly metadata: Pick<Metadata, 'controller' | 'onController' | 'decide' | 'reached'>
+  readonly quorum: Pick<Quorum, 'decide'>
 }
 
 /** An election takes its time; a client waits no longer than this for one. */
@@ -69,6 +69,7 @@ export class Forwarding implements PeerListener {
   submit(command: QuorumCommand): Promise<QuorumReply | MetadataRefusal>
   async submit(command: Command): Promise<Reply | MetadataRefusal> {
     const { timers, metadata } = this.#world
+    if (this.#isClosed) return { kind: 'closing' }
     const deadlineMs = timers.nowMs() + CONTROLLER_MS
     for (;;) {
       const answer = await this.#attempt(command)
@@ -95,8 +96,9 @@ export class Forwarding implements PeerListener {
   }
 
   onMessage(from: Peer, bytes: Uint8Array): void {
-    // Of a broker of this cluster, which proved so; of another version it could be only once there is one.
-    const message = JSON.parse(decoder.decode(bytes)) as Message
+    const message = messageOf(bytes)
+    // Another version may ask what this one does not know: it hears nothing, and takes the outcome for unknown.
+    if (message === null) return
     if ('command' in message) void this.#serve(from, message.id, message.command)
     else if (this.#asked.get(message.id)?.to === from.nodeId) this.#asked.get(message.id)?.settle(message.answer)
   }
@@ -150,6 +152,36 @@ export class Forwarding implements PeerListener {
     this.#sleeping.delete(wake)
     return value
   }
+}
+
+const KINDS: Readonly<Record<Command['kind'], true>> = {
+  'create-topic': true,
+  'create-internal-topic': true,
+  'alter-topic': true,
+  'delete-topic': true,
+  'add-partitions': true,
+  'retire-partition': true,
+  'remove-partition': true,
+  'allocate-producer-ids': true,
+  'register-broker': true,
+  'broker-heartbeat': true,
+  'fence-broker': true,
+  'grow-replicas': true,
+  'add-voter': true,
+  'remove-voter': true,
+}
+
+/** Null: not one of these. Who sends has proved to be a broker of this cluster: what is in it is taken as it is. */
+function messageOf(bytes: Uint8Array): Message | null {
+  let message: Message
+  try {
+    message = JSON.parse(decoder.decode(bytes)) as Message
+  } catch {
+    return null
+  }
+  if (typeof message !== 'object' || message === null) return null
+  if ('command' in message) return Object.hasOwn(KINDS, message.command?.kind) ? message : null
+  return 'answer' in message ? message : null
 }
 
 function bytesOf(message: Message): Uint8Array {

@@ -1,7 +1,8 @@
 // naru serve: a broker on this machine, from its data folder to its port, and its end.
 //
-// Order at the start: the folder is locked, the port opens, the broker recovers and takes requests. Order at the end (SIGTERM, SIGINT): the port
-// takes nothing new, what waits is answered, what is under way is finished, everything is synced and closed, the lock goes.
+// Order at the start: the folder is locked, the port opens, the broker recovers and takes requests. Order at the end (SIGTERM,
+// SIGINT): the port takes nothing new, what waits is answered, what is under way is finished, everything is synced and closed,
+// other brokers are told nothing more, the lock goes.
 
 import type { Command } from 'commander'
 import { Registry } from 'prom-client'

@@ -25,10 +25,9 @@ export function isFinal(code: number): boolean {
   return code === CloseCode.secret || code === CloseCode.identity || code === CloseCode.version
 }
 
-/** Of a close frame. */
-export function reasonText(reason: string): string {
-  return reason.length <= REASON_CHARS_MAX ? reason : `${reason.slice(0, REASON_CHARS_MAX)}`
-}
+/** The reasons here are ASCII; a close frame has room for so many bytes. */
+const REASON_CHARS_MAX = 123
 
-/** The reasons here are ASCII; a frame has room for 123 bytes. */
-const REASON_CHARS_MAX = 120
+export function reasonText(reason: string): string {
+  return reason.slice(0, REASON_CHARS_MAX)
+}

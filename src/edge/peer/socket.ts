@@ -4,7 +4,7 @@
 import type { PeerSubject } from '../../core/ports/index.ts'
 import { aliveFrame, Assembly, framesOf } from './frames.ts'
 import type { HandshakeStep } from './handshake.ts'
-import { CloseCode, type Refused } from './refused.ts'
+import { CloseCode, reasonText, type Refused } from './refused.ts'
 
 /** Of a socket what is used of it. */
 export interface RawSocket {
@@ -106,7 +106,7 @@ export class PeerSocket {
 
   close(refused: Refused): void {
     if (this.#isClosed) return
-    this.#raw.close(refused.code, refused.reason)
+    this.#raw.close(refused.code, reasonText(refused.reason))
     this.closed(refused)
   }
 
