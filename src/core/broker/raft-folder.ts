@@ -319,6 +319,8 @@ export class RaftFolder implements RaftStore, LogListener {
   async #save(head: SnapshotHead, records: Iterable<StoredRecord>, onMade: () => void): Promise<'saved' | 'disk-full'> {
     const made = await this.#snapshots.make(head, records)
     if (made !== 'made') return made === 'disk-full' ? made : 'saved'
+    // a newer one may have been installed while this one was given its name
+    if (this.#snapshot !== null && this.#snapshot.index > head.index) return 'saved'
     this.#snapshot = head
     onMade()
     const keptFrom = this.#snapshots.oldest!.index + 1

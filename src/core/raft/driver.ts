@@ -46,7 +46,7 @@ export interface DriverListener {
 }
 
 /** After the store had no room, a sole voter tries again. */
-const RETRY_MS = 500
+const RETRY_MS = 1_000
 
 export class RaftDriver implements RaftStoreListener {
   readonly #setup: DriverSetup
