@@ -312,6 +312,20 @@ describe('over a restart', () => {
   })
 })
 
+test('whoever comes while the topic is being made waits for that', () => {
+  const rig = rigWith(1)
+  const joining = (group: string) => rig.broker.groups.join({ group, member: 'm', topics: ['orders'] })
+  const first = joining('a')
+  for (let step = 0; rig.broker.image.internalNames.length === 0; step++) {
+    expect(step).toBeLessThan(1_000)
+    rig.pass(0.05)
+  }
+  expect(rig.broker.routeOf('__groups')).toEqual({ kind: 'loading' })
+  const second = joining('b')
+  expect(heldIn(rig, membershipOf(rig.run(second)))).toBe('orders 0')
+  expect(heldIn(rig, membershipOf(rig.run(first)))).toBe('orders 0')
+})
+
 test('a coordinator whose log is damaged says so and takes nothing; the others go on', () => {
   const rig = rigWith(1)
   for (const group of ['a', 'b']) {

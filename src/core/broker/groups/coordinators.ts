@@ -71,9 +71,10 @@ export class Coordinators {
     if (this.#isClosing) return { kind: 'closing' }
     const coordinator = this.led(group)
     if (coordinator !== null) return coordinator
-    if (this.#host.image.topicNamed(GROUPS_TOPIC) !== null) return { kind: 'coordinator-loading' }
-    if (!mayMake) return null
-    return (await this.#make()) ?? this.led(group) ?? { kind: 'coordinator-loading' }
+    const isThere = this.#host.image.topicNamed(GROUPS_TOPIC) !== null
+    if (!isThere && !mayMake) return null
+    const refusal = isThere && this.#making === null ? null : await this.#make()
+    return refusal ?? this.led(group) ?? { kind: 'coordinator-loading' }
   }
 
   /** Null: it is not here. */
