@@ -326,6 +326,21 @@ test('whoever comes while the topic is being made waits for that', () => {
   expect(heldIn(rig, membershipOf(rig.run(first)))).toBe('orders 0')
 })
 
+test('a partition is given to nobody before it is open: who parked without it would not hear of its records', () => {
+  const rig = rigWith(1)
+  rig.joined('g', 'a', ['late'])
+  const creating = rig.broker.submit({ kind: 'create-topic', name: 'late', partitions: 1 })
+  for (let step = 0; rig.broker.image.topicNamed('late') === null; step++) {
+    expect(step).toBeLessThan(1_000)
+    rig.pass(0.05)
+  }
+  expect(rig.broker.routeOf('late')).toEqual({ kind: 'loading' })
+  expect(heldIn(rig, rig.joined('h', 'b', ['late']))).toBe('')
+  rig.run(creating)
+  rig.pass(10)
+  expect(['a', 'b'].map((member, i) => heldIn(rig, rig.standing('gh'[i]!, member)))).toEqual(['late 0', 'late 0'])
+})
+
 test('a coordinator whose log is damaged says so and takes nothing; the others go on', () => {
   const rig = rigWith(1)
   for (const group of ['a', 'b']) {

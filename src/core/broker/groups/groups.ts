@@ -34,7 +34,9 @@ import { placesOf, resetPlaces } from './places.ts'
 import { heldPositions } from './positions.ts'
 
 /** What groups need of the broker around them. */
-export interface GroupsHost extends FetchHost, CoordinatorsHost {}
+export interface GroupsHost extends FetchHost, CoordinatorsHost {
+  readonly identity: { readonly nodeId: number }
+}
 
 export interface GroupsOptions {
   host: GroupsHost
@@ -232,12 +234,24 @@ export class Groups {
   }
 }
 
-/** Topics as groups know them. */
+/** Topics as groups know them, without partitions that are to be opened here: whoever parked with one would miss its records. */
 function topicsOf(host: GroupsHost): GroupTopics {
   return {
     topicNamed(name) {
       const topic = isInternalName(name) ? null : host.image.topicNamed(name)
-      return topic && { id: topic.id, partitions: topic.partitions.map(({ partition }) => partition) }
+      if (topic === null) return null
+      return {
+        id: topic.id,
+        // A commit asks for the id only, and there may be a thousand.
+        get partitions() {
+          const route = host.route(topic.id)
+          const { nodeId } = host.identity
+          const known = topic.partitions.filter(({ partition, leader }) => {
+            return leader !== nodeId || (route?.replica(partition) ?? null) !== null
+          })
+          return known.map(({ partition }) => partition)
+        },
+      }
     },
     isDeleted: (topicId) => host.image.isDeleted(topicId),
     endOffset: (topicId, partition) => host.route(topicId)?.replica(partition)?.live.highWatermark ?? null,
