@@ -65,6 +65,14 @@ export class ClusterMember {
     return this.#quorum.voters
   }
 
+  /** Resolves when this broker knows all that was answered anywhere before this was asked; to why not, where it cannot. */
+  async catchUp(): Promise<MetadataRefusal | null> {
+    if (this.#world.cluster === null) return null
+    const reply = await this.forwarding.submit({ kind: 'look' })
+    if (reply.kind === 'no-controller' || reply.kind === 'closing') return reply
+    return reply.kind === 'done' ? null : { kind: 'no-controller' }
+  }
+
   changeVoters(command: QuorumCommand): Promise<QuorumReply | MetadataRefusal> {
     return this.forwarding.submit(command)
   }

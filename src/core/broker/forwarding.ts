@@ -167,6 +167,7 @@ const KINDS: Readonly<Record<Command['kind'], true>> = {
   'broker-heartbeat': true,
   'fence-broker': true,
   'grow-replicas': true,
+  look: true,
   'add-voter': true,
   'remove-voter': true,
 }

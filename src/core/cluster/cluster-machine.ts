@@ -87,6 +87,8 @@ export class ClusterMachine implements Machine<ClusterCommand, ClusterRecord, Cl
         return decideFence(image, command, this.#options.nodeId)
       case 'grow-replicas':
         return decideGrowReplicas(image)
+      case 'look':
+        return { records: [], reply: { kind: 'done' } }
       default:
         return unreachable(command)
     }

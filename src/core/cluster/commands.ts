@@ -101,7 +101,12 @@ export interface GrowReplicas {
   kind: 'grow-replicas'
 }
 
-export type BrokerCommand = RegisterBroker | BrokerHeartbeat | FenceBroker | GrowReplicas
+/** Changes nothing: its answer lies behind all that was answered before it was asked. */
+export interface Look {
+  kind: 'look'
+}
+
+export type BrokerCommand = RegisterBroker | BrokerHeartbeat | FenceBroker | GrowReplicas | Look
 
 export type ClusterCommand = TopicCommand | BrokerCommand | RemovePartition
 

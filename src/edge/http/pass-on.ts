@@ -42,12 +42,20 @@ export interface PassedRequest {
   readonly connection: Connection | null
 }
 
-/** Null: it is for this broker. */
+/**
+ * Null: it is for this broker. What is told of topics holds all that was answered anywhere before it was asked; and so a topic that
+ * was just made through another broker is known here.
+ */
 export async function passOn(broker: Broker, passed: PassedRequest, trusted?: string): Promise<Response | null> {
   const asked = askedOf(passed)
   if (asked === null) return null
+  const knows = (): boolean => asked.topics.every((topic) => broker.image.topicNamed(topic) !== null)
+  if (asked.isTold || !knows()) {
+    const refusal = await broker.member.catchUp()
+    if (refusal !== null) return problemAnswer(problemOf(refusal))
+  }
   const [topic] = asked.topics
-  if (asked.isProduce && broker.autoCreates && topic !== undefined && broker.image.topicNamed(topic) === null) {
+  if (asked.isProduce && broker.autoCreates && topic !== undefined && !knows()) {
     // What is wrong with it is told where it is produced to.
     await broker.submit({ kind: 'create-topic', name: topic, isAuto: true })
   }
@@ -62,7 +70,7 @@ function toLeader(
   trusted: string | undefined,
 ): Promise<Response> | Response | null {
   if (other.kind !== 'not-leader' || other.leader === null) {
-    return asked.isKnownHere ? null : problemAnswer(problemOf(other))
+    return asked.isTold ? null : problemAnswer(problemOf(other))
   }
   if (passed.headers[PASSED_ON] !== undefined) return problemAnswer(problemOf(other))
   return send(passed, other.leader.address, trusted)
@@ -71,16 +79,17 @@ function toLeader(
 interface Asked {
   readonly topics: readonly string[]
   readonly partition: number | null
-  /** Without its leader, something can be told of it. */
-  readonly isKnownHere: boolean
+  /** What the metadata says of it: that can be told without its leader. */
+  readonly isTold: boolean
   /** To a topic, which it may create. */
   readonly isProduce: boolean
 }
 
-const OF_DATA = { partition: null, isKnownHere: false, isProduce: false } as const
+const OF_DATA = { partition: null, isTold: false, isProduce: false } as const
 
 /** Null: any broker can answer it. */
 function askedOf({ request, path, queryText }: PassedRequest): Asked | null {
+  if (path === '/v1/topics') return { ...OF_DATA, topics: [], isTold: true }
   if (ON_GROUPS.test(path)) return { ...OF_DATA, topics: [GROUPS_TOPIC] }
   if (path === '/v1/records' || path === '/v1/records/stream') {
     const topics = new URLSearchParams(queryText).get('topics')
@@ -91,12 +100,12 @@ function askedOf({ request, path, queryText }: PassedRequest): Asked | null {
   const { method } = request
   const partition = ON_PARTITION.exec(rest)?.[1]
   const isData = /(?:^|\/)(?:records|batches)(?:\/|$)/.test(rest) || rest === 'trim'
-  const isTold = (method === 'GET' || method === 'HEAD') && !isData
-  if (!isData && !isTold) return null
+  const isRead = method === 'GET' || method === 'HEAD'
+  if (!isData && !isRead) return null
   return {
     topics: [decoded(segment)],
     partition: partition === undefined ? null : Number(partition),
-    isKnownHere: rest === '',
+    isTold: rest === '',
     isProduce: rest === 'records' && method === 'POST',
   }
 }

@@ -303,3 +303,9 @@ test('whatever comes and goes: who leads is there and in sync, nobody is elected
     { numRuns: 200 },
   )
 })
+
+test('a look writes nothing', () => {
+  const bench = new ClusterBench()
+  expect(bench.submit({ kind: 'look' })).toEqual({ kind: 'done' })
+  expect(bench.writes).toBe(0)
+})
