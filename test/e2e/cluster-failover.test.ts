@@ -93,3 +93,49 @@ test(
     }),
   TEST_MS,
 )
+
+test(
+  'what is listed anywhere holds all that was answered before it was asked, also while the controller dies',
+  () =>
+    ClusterProcesses.run(3, async (cluster) => {
+      const acked: { topic: string; atMs: number }[] = []
+      const missed: string[] = []
+      let lists = 0
+      let isOver = false
+      const ask = (id: number, path: string, method = 'GET'): Promise<Response | null> =>
+        fetch(cluster.urlOf(id) + path, { method, signal: AbortSignal.timeout(8_000) }).catch(() => null)
+      const writer = async (id: number): Promise<void> => {
+        for (let i = 0; !isOver; i++) {
+          const topic = `w${id}-${i}`
+          const answer = await ask(id, `/v1/topics/${topic}`, 'PUT')
+          if (answer?.status === 201) acked.push({ topic, atMs: performance.now() })
+          await Bun.sleep(answer === null ? 50 : 5)
+        }
+      }
+      const reader = async (id: number): Promise<void> => {
+        while (!isOver) {
+          const fromMs = performance.now()
+          const answer = await ask(id, '/v1/topics?limit=1000')
+          if (answer?.status !== 200) {
+            await Bun.sleep(50)
+            continue
+          }
+          lists++
+          const { topics } = (await answer.json()) as { topics: { topic: string }[] }
+          const seen = new Set(topics.map(({ topic }) => topic))
+          for (const { topic, atMs } of acked) if (atMs < fromMs && !seen.has(topic)) missed.push(`${topic} at ${id}`)
+        }
+      }
+      const work = [1, 2, 3].flatMap((id) => [writer(id), reader(id)])
+      await until(Date.now() + 10_000, async () => acked.length > 20)
+      const dead = await cluster.controller()
+      const before = acked.length
+      await cluster.kill(dead)
+      await until(Date.now() + 10_000, async () => acked.length > before + 20)
+      isOver = true
+      await Promise.all(work)
+      expect(missed).toEqual([])
+      expect(lists).toBeGreaterThan(20)
+    }),
+  TEST_MS,
+)
