@@ -23,7 +23,7 @@ type Message =
   | ({ op: 'records' } & ReceivedRecords)
   | { op: 'position'; cursor: string }
   | ({ op: 'reset' } & Reset)
-  | { op: 'error'; problem: unknown }
+  | { op: 'error'; id?: string; problem: unknown }
   | { op: 'pong' | 'ok'; id: string }
   | { op: 'drain' }
 
@@ -115,7 +115,7 @@ class Following {
       case 'reset':
         return this.#world.inbox.push({ kind: 'reset', reset: resetOf(message) })
       case 'error':
-        return this.end(failureOf(message.problem))
+        return this.end(this.#failureOf(message.id, message.problem))
       case 'drain':
         return this.end(new Error('the broker is going away'))
       case 'ok':
@@ -123,6 +123,12 @@ class Following {
         return
       case 'pong':
     }
+  }
+
+  /** What a member says behind its subscribe may be of another time: it joins again, and is told how it stands. */
+  #failureOf(id: string | undefined, problem: unknown): Error {
+    const failure = failureOf(problem)
+    return this.#member === null || id === undefined || id === SUB ? failure : new Error(`${id}: ${failure.message}`)
   }
 
   #subscribe(): void {
