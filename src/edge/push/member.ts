@@ -328,8 +328,10 @@ export class Member implements Pushing {
         return this.close()
       case 'coordinator-loading':
       case 'unknown-outcome':
-      case 'not-held':
       case 'no-space':
+      // What was to be sent at most once is committed by now, or another's: the next poll tells.
+      case 'fenced':
+      case 'not-held':
         return this.#world.sleep(AGAIN_MS)
       default:
         if (isFencing(refusal)) this.#outlet.fenced(this, this.#problemOf(refusal))
@@ -350,6 +352,7 @@ export class Member implements Pushing {
   }
 }
 
+/** It is no member any more. */
 function isFencing({ kind }: GroupsRefusal): boolean {
-  return kind === 'unknown-member' || kind === 'fenced' || kind === 'unknown-group'
+  return kind === 'unknown-member' || kind === 'unknown-group'
 }

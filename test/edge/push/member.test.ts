@@ -129,6 +129,28 @@ test('at most once: what was sent is committed, and comes to nobody else', () =>
   expect(bob.values('s')).toEqual(['c'])
 })
 
+test('at most once: what is committed already, by whomever, is not sent, and it goes on behind that', () => {
+  const rig = new PushRig()
+  rig.createTopic('t')
+  const ann = join(rig, 'ann', { delivery: 'at-most-once' })
+  const id = rig.broker.image.topicNamed('t')!.id
+  const before = rig.clock.run(
+    rig.broker.groups.poll({ group: 'g', member: 'ann', generation: null, commit: [], waitMs: 0 }),
+  )
+  rig.produce('t', ['a', 'b'])
+  // As the same member over HTTP would.
+  if ('session' in before) for (const position of before.session.positions) position.offset = 1
+  rig.pass(1_000)
+  expect('session' in before && rig.clock.run(before.sending())).toMatchObject({ kind: 'fenced' })
+  const offsets = [{ topicId: id, partition: 0, nextOffset: 2 }]
+  expect(rig.clock.run(rig.broker.groups.commit({ group: 'g', member: 'ann', generation: null, offsets })).kind).toBe(
+    'committed',
+  )
+  rig.produce('t', ['c'])
+  rig.pass(1_000)
+  expect([ann.closed, ann.values('s')]).toEqual([null, ['a', 'b', 'c']])
+})
+
 test('at most once: without credit nothing is committed, and a partition goes at once', () => {
   const rig = twoPartitions()
   const credit = { records: 1, bytes: 1 }
