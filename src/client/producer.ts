@@ -41,7 +41,7 @@ export interface ProducerOptions {
   requestTimeoutMs?: number
   /** How long the partitions of a topic are believed. Default one minute. */
   metadataMs?: number
-  /** Whether a topic that is not there is created. Default true. */
+  /** Whether a topic that is not there is created, where the broker lets producers do so. Default true. */
   createTopics?: boolean
   /** Told of each batch that was not kept. */
   onError?: (error: NaruError, lost: { topic: string; partition: number; recordCount: number }) => void

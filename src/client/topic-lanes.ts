@@ -1,7 +1,7 @@
 // A topic as a producer sees it: which partitions take records, and a lane for each. Records that come before that is known, or
 // while the buffer is full, wait here in the order they came.
 
-import { createTopic, getTopic, type Topic } from '../../openapi/client/index.ts'
+import { getTopic, produce, type Topic } from '../../openapi/client/index.ts'
 import { Deque } from '../core/base/index.ts'
 import { slotOfKey, SlotTable } from '../core/record/index.ts'
 import { Backoff, sleep } from './backoff.ts'
@@ -239,7 +239,10 @@ export class TopicLanes {
     const asked = { client: this.#world.brokers.client(url), path: { topic: this.name }, signal }
     const answer = await answerOf<Topic>(getTopic(asked))
     const isMissing = answer.kind === 'refused' && answer.problem.code === 'unknown-topic'
-    return isMissing && this.#world.createsTopics ? answerOf<Topic>(createTopic({ ...asked, body: {} })) : answer
+    if (!isMissing || !this.#world.createsTopics) return answer
+    // Whether producing creates a topic, and what it is like then, is the broker's to say.
+    const created = await answerOf(produce({ ...asked, body: { records: [] } }))
+    return created.kind === 'done' ? answerOf<Topic>(getTopic(asked)) : created
   }
 
   #expire(): void {

@@ -173,6 +173,21 @@ describe('records', () => {
     expect(error).toMatchObject({ code: 'unknown-topic', outcome: 'none' })
     expect(error.message).toContain('There is no topic not-made')
   })
+
+  test('create no topic where the broker lets no producer do so', async () => {
+    const strict = await BrokerWorld.start(['--auto-create-topics', 'false'])
+    try {
+      const error = await producing({ brokers: strict.url }, (producer) =>
+        failureOf(producer.send('mistyped', { value: 1 })),
+      )
+      expect(error).toMatchObject({ code: 'unknown-topic', outcome: 'none' })
+      await strict.broker.call('PUT', '/v1/topics/made', {})
+      await producing({ brokers: strict.url }, (producer) => producer.send('made', { value: 1 }))
+      expect(await strict.stored('made')).toHaveLength(1)
+    } finally {
+      await strict.end()
+    }
+  })
 })
 
 describe('faults', () => {
