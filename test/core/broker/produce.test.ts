@@ -369,7 +369,9 @@ describe('what a session leaves behind', () => {
       builder.clear()
       rig.broker.builders.give(builder)
     }
-    const kept = Array.from({ length: 20 }, () => rig.broker.builders.take()).filter((b) => b.capacityBytes >= 1000 * KIB)
+    const kept = Array.from({ length: 20 }, () => rig.broker.builders.take()).filter(
+      (b) => b.capacityBytes >= 1000 * KIB,
+    )
     expect(kept.length).toBeGreaterThan(0)
     expect(kept.length).toBeLessThanOrEqual(8)
   })
