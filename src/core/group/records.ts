@@ -154,9 +154,12 @@ export const groupRecords = {
       return { kind, group, member: third!, ...parsed<MemberChanged>(kind, value) }
     }
     if (kind === 'offset' && names.length === 4 && isTopicId(third!) && /^\d{1,9}$/.test(fourth!)) {
-      const place = { topicId: third!, partition: Number(fourth) }
-      if (value === null) return { kind: 'offset-removed', group, ...place }
-      return { kind, group, ...place, ...parsed<OffsetCommitted>(kind, value) }
+      const topicId = third!
+      const partition = Number(fourth)
+      if (value === null) return { kind: 'offset-removed', group, topicId, partition }
+      // Member by member: most of what a start reads is offsets.
+      const { nextOffset, leaderEpoch, metadata, committedAt } = parsed<OffsetCommitted>(kind, value)
+      return { kind, group, topicId, partition, nextOffset, leaderEpoch, metadata, committedAt }
     }
     throw new UnreadableRecord(`key ${JSON.stringify(names.join('/'))} is not known to this version`)
   },
