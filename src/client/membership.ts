@@ -57,6 +57,8 @@ interface Hold {
   /** What came under an earlier stamp is of an earlier hold. */
   readonly since: number
   isRevoked: boolean
+  /** Behind what is done and not committed; -1: nothing. */
+  doneOffset: number
 }
 
 export class Membership {
@@ -66,15 +68,18 @@ export class Membership {
   readonly #options: GroupOptions
   readonly #inbox: Inbox
   readonly #holds = new Map<string, Hold>()
+  /** The one asked for last: records of a partition come together. */
+  #latest: Hold | null = null
   #doneCursor: string | null = null
-  readonly #doneOffsets = new Map<string, DoneOffset>()
+  /** Those of which something is done and not committed. */
+  #doneHolds: Hold[] = []
   #stamp = 0
   /** Called when something was dealt with. */
   onDone: (() => void) | null = null
 
   constructor(group: string, options: GroupOptions, inbox: Inbox) {
     this.group = group
-    this.member = options.member ?? `consumer-${crypto.randomUUID()}`
+    this.member = options.member ?? `consumer-${randomName()}`
     this.isAtMostOnce = options.delivery === 'at-most-once'
     this.#options = options
     this.#inbox = inbox
@@ -108,23 +113,27 @@ export class Membership {
     if (partitions.length === 0) return
     const since = ++this.#stamp
     for (const { topic, partition } of partitions) {
-      this.#holds.set(keyOf(topic, partition), { place: { topic, partition }, since, isRevoked: false })
+      const place = { topic, partition }
+      this.#holds.set(keyOf(topic, partition), { place, since, isRevoked: false, doneOffset: -1 })
     }
+    this.#latest = null
     this.#tell(this.#options.onAssigned, partitions)
   }
 
   /** Resolves when nobody works on them any more; what was done of them is to be committed then. */
   revoked(partitions: readonly GroupPartition[]): Promise<void> {
     this.#stamp++
-    const holds = partitions.map(({ topic, partition }) => this.#holds.get(keyOf(topic, partition)))
-    for (const hold of holds) if (hold !== undefined) hold.isRevoked = true
+    for (const { topic, partition } of partitions) {
+      const hold = this.#holdOf(topic, partition)
+      if (hold !== null) hold.isRevoked = true
+    }
     return new Promise((resolve) => {
       const letGo = async (): Promise<void> => {
         await this.#options.onRevoked?.(partitions)
         for (const { topic, partition } of partitions) {
-          const hold = this.#holds.get(keyOf(topic, partition))
-          if (hold?.isRevoked === true) this.#holds.delete(keyOf(topic, partition))
+          if (this.#holdOf(topic, partition)?.isRevoked === true) this.#holds.delete(keyOf(topic, partition))
         }
+        this.#latest = null
         resolve()
       }
       // What was sent is committed and will not come again: it is handed out first.
@@ -139,16 +148,18 @@ export class Membership {
     if (partitions.length === 0) return
     this.#stamp++
     this.#holds.clear()
+    this.#latest = null
     this.takeDone()
     this.#tell(this.#options.onLost, partitions)
   }
 
   /** What has been dealt with since this was last asked. */
   takeDone(): Done | null {
-    if (this.#doneCursor === null && this.#doneOffsets.size === 0) return null
-    const done = { cursor: this.#doneCursor, offsets: [...this.#doneOffsets.values()] }
+    if (this.#doneCursor === null && this.#doneHolds.length === 0) return null
+    const offsets = this.#doneHolds.map(({ place, doneOffset }) => ({ ...place, nextOffset: doneOffset }))
+    const done = { cursor: this.#doneCursor, offsets }
     this.#doneCursor = null
-    this.#doneOffsets.clear()
+    this.#forgetDoneHolds()
     return done
   }
 
@@ -162,8 +173,8 @@ export class Membership {
   /** Whether the record is to be dealt with here. Where not, nothing that came with it is committed as a whole. */
   mayHand({ topic, partition }: GroupPartition, stamp: number): boolean {
     if (this.isAtMostOnce) return true
-    const hold = this.#holds.get(keyOf(topic, partition))
-    if (hold !== undefined && !hold.isRevoked && hold.since <= stamp) return true
+    const hold = this.#holdOf(topic, partition)
+    if (hold !== null && !hold.isRevoked && hold.since <= stamp) return true
     if (stamp === this.#stamp) this.#stamp++
     return false
   }
@@ -178,7 +189,7 @@ export class Membership {
     if (stamp !== this.#stamp) {
       if (!this.isAtMostOnce) for (const record of records) this.#note(record, stamp)
     } else if (cursor !== '' && !this.isAtMostOnce) {
-      this.#doneOffsets.clear()
+      this.#forgetDoneHolds()
       this.#doneCursor = cursor
     }
     this.onDone?.()
@@ -192,15 +203,31 @@ export class Membership {
   }
 
   #note({ topic, partition, offset }: GroupPartition & { readonly offset: number }, stamp: number): void {
-    const key = keyOf(topic, partition)
-    const hold = this.#holds.get(key)
-    if (hold === undefined || hold.since > stamp) return
-    this.#doneOffsets.set(key, { topic, partition, nextOffset: offset + 1 })
+    const hold = this.#holdOf(topic, partition)
+    if (hold === null || hold.since > stamp) return
+    if (hold.doneOffset < 0) this.#doneHolds.push(hold)
+    hold.doneOffset = offset + 1
+  }
+
+  #forgetDoneHolds(): void {
+    for (const hold of this.#doneHolds) hold.doneOffset = -1
+    this.#doneHolds = []
+  }
+
+  #holdOf(topic: string, partition: number): Hold | null {
+    const latest = this.#latest
+    if (latest !== null && latest.place.partition === partition && latest.place.topic === topic) return latest
+    return (this.#latest = this.#holds.get(keyOf(topic, partition)) ?? null)
   }
 
   #tell(callback: GroupOptions['onLost'], partitions: readonly GroupPartition[]): void {
     if (callback !== undefined) this.#inbox.interrupt(() => callback(partitions))
   }
+}
+
+/** Pages that did not come over TLS have no randomUUID. */
+function randomName(): string {
+  return Array.from(crypto.getRandomValues(new Uint32Array(4)), (word) => word.toString(36).padStart(7, '0')).join('')
 }
 
 function keyOf(topic: string, partition: number): string {

@@ -45,7 +45,12 @@ const script = `async ({ brokers, transports, compression, topic }) => {
   const consumer = new Consumer({ brokers, topics: topic, transports, tags: ['t'] })
   const numbers = []
   for await (const { value } of consumer) if (numbers.push(value.n) === 2_000) break
-  return { numbers, transport: consumer.transport }
+  const shared = []
+  if (transports[0] !== 'events') {
+    const member = new Consumer({ brokers, topics: topic, transports, group: topic })
+    for await (const { value } of member) if (shared.push(value.n) === 2_000) break
+  }
+  return { numbers, shared }
 }`
 
 test.each([
@@ -60,8 +65,10 @@ test.each([
     await page.waitForFunction('globalThis.naru !== undefined')
     const topic = `page-${transport}`
     const asked = JSON.stringify({ brokers: broker.url, transports: [transport], compression, topic })
-    const { numbers } = (await page.evaluate(`(${script})(${asked})`)) as { numbers: number[] }
+    const { numbers, shared } = (await page.evaluate(`(${script})(${asked})`)) as Record<string, number[]>
     expect(numbers).toEqual(Array.from({ length: 2_000 }, (_, n) => n))
+    // What only receives is no member of a group.
+    expect(shared).toEqual(transport === 'events' ? [] : numbers!)
     await page.close()
   },
   30_000,
