@@ -36,6 +36,19 @@ test(
         }
       }
       expect(leaders).toEqual(new Set([1, 2, 3]))
+      // A group is polled through any of them. What its coordinator does not lead it says, rather than answer with nothing.
+      const polled = new Set<unknown>()
+      for (const [i, topic] of topics.entries()) {
+        const member = `${cluster.urlOf((i % 3) + 1)}/v1/groups/over-${topic}/members/me`
+        const body = JSON.stringify({ topics: [topic] })
+        await until(Date.now() + 5_000, async () => {
+          return (await fetch(member, { method: 'PUT', body, headers: { 'content-type': 'application/json' } })).ok
+        })
+        const poll = await fetch(`${member}/poll?wait=1s`, { method: 'POST' })
+        const { records, code } = (await poll.json()) as { records?: unknown[]; code?: string }
+        polled.add(code ?? records!.length)
+      }
+      expect(polled).toEqual(new Set(['unsupported', 3]))
     }),
   TEST_MS,
 )

@@ -259,6 +259,12 @@ export class Broker {
     return this.#replicas.route(topic.id) ?? new TopicRoute(topic, topicDefaults.config, [])
   }
 
+  ledByOther(topicId: TopicId): string | null {
+    const topic = this.image.topicById(topicId)
+    const other = topic === null ? null : this.elsewhere([topic.name], null)
+    return other?.kind === 'not-leader' && other.leader !== null ? other.topic : null
+  }
+
   /** Null: all that is asked for is led here. */
   elsewhere(topics: readonly string[], partition: number | null): PlaceRefusal | null {
     return this.isAlone ? null : elsewhere(this.image, this.#identity.nodeId, topics, partition)

@@ -135,6 +135,11 @@ export function problemOfGroup(refusal: GroupsRefusal, image: ClusterImage): Pro
         members,
       })
     }
+    case 'held-elsewhere': {
+      const { group, topic } = refusal
+      const detail = `Another broker than the coordinator of ${group} leads ${topic}: groups over it are not supported yet`
+      return new Problem('unsupported', detail, { group, topic })
+    }
     case 'coordinator-loading':
       return new Problem('loading', 'What groups have committed is being loaded; nothing was done')
     case 'closing':

@@ -5,13 +5,18 @@ import type { TopicId } from '../../base/index.ts'
 import type { FetchStart } from '../fetch-request.ts'
 import type { GroupRefusal, GroupStateWord, GroupView, Membership, OffsetCommit } from '../../group/index.ts'
 
-/** What is refused before or around the group's own judgement. But for the last, nothing was changed. */
+/**
+ * What is refused before or around the group's own judgement. But for the last, nothing was changed; `held-elsewhere` is said after
+ * what was to be committed is.
+ */
 export type CoordinatorRefusal =
   /** A coordinator reads its log, or cannot: ask again. */
   | { kind: 'coordinator-loading' }
   | { kind: 'closing' }
   | { kind: 'no-space' }
   /** With `from: none`: nothing says where a held partition begins. */
+  /** A member holds what another broker leads, and this one cannot read. */
+  | { kind: 'held-elsewhere'; group: string; topic: string }
   | { kind: 'no-position'; group: string; topicId: TopicId; partition: number }
   | { kind: 'unknown-outcome' }
 

@@ -1,6 +1,6 @@
 // `broker.groups`: consumer groups as the edge sees them. Every answer is committed before it is given.
 
-import { isInternalName, limits } from '../../base/index.ts'
+import { isInternalName, limits, type TopicId } from '../../base/index.ts'
 import { GROUPS_TOPIC } from '../../cluster/index.ts'
 import type {
   Assignment,
@@ -36,6 +36,8 @@ import { heldPositions } from './positions.ts'
 /** What groups need of the broker around them. */
 export interface GroupsHost extends FetchHost, CoordinatorsHost {
   readonly identity: { readonly nodeId: number }
+  /** The name of a topic that another broker leads. */
+  ledByOther(topicId: TopicId): string | null
 }
 
 export interface GroupsOptions {
@@ -132,6 +134,10 @@ export class Groups {
     if (reply.kind !== 'polled') return reply
     const coordinator = this.#coordinators.led(ask.group)
     if (coordinator === null) return { kind: 'closing' }
+    for (const { topicId } of reply.positions) {
+      const topic = this.#host.ledByOther(topicId)
+      if (topic !== null) return { kind: 'held-elsewhere', group: ask.group, topic }
+    }
     const watcher = coordinator.watch(reply)
     const held = await heldPositions(this.#host, reply, (offsets) =>
       this.#ask({ kind: 'pin-offsets', group: ask.group, offsets }, 'pinned'),
