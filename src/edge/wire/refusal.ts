@@ -214,7 +214,7 @@ export function problemOf(refusal: Refusal): Problem {
     }
     case 'several-leaders': {
       const { topic } = refusal
-      const detail = `No one broker leads all that is asked for of ${topic}: ask for its partitions one by one`
+      const detail = `No one broker leads all that is asked for of ${topic}: ask for topics, or partitions, one by one`
       return new Problem('unsupported', detail, { topic })
     }
     case 'no-controller':
