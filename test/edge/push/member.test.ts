@@ -303,6 +303,20 @@ test('of two topics one is deleted: the other goes on', () => {
   expect([ann.closed, ann.values('s').at(-1)]).toEqual([null, 'c'])
 })
 
+test('a topic grows, and one of its partitions retires: what is new is given, what is gone is taken, the rest goes on', () => {
+  const rig = twoPartitions()
+  const ann = join(rig, 'ann')
+  rig.clock.run(rig.broker.submit({ kind: 'add-partitions', name: 't', count: 3 }))
+  rig.settle()
+  expect(partitions(ann)).toEqual([0, 1, 2])
+  rig.clock.run(rig.broker.submit({ kind: 'retire-partition', name: 't', partition: 1, afterMs: 60_000 }))
+  rig.produce('t', ['z'], 2)
+  rig.pass(70_000)
+  expect(partitions(ann)).toEqual([0, 2])
+  rig.produce('t', ['c'], 0)
+  expect([ann.closed, ann.values('s').sort(byText)]).toEqual([null, ['a', 'b', 'c', 'x', 'y', 'z']])
+})
+
 test('a topic that is made later is taken up', () => {
   const rig = new PushRig()
   const ann = join(rig, 'ann', { topics: ['t', 'later'] })
