@@ -86,6 +86,12 @@ export const SETTINGS = {
     default: '',
     about: 'where it stands: replicas of a partition are spread over racks',
   },
+  metadataSnapshotBytes: {
+    schema: whole(16 * 1024, 1024 * MIB),
+    argument: 'bytes',
+    default: 16 * MIB,
+    about: 'growth of the metadata log after which it is summed up; who is further behind is sent the sum',
+  },
   allowOrigins: {
     schema: list,
     argument: 'origins',

@@ -14,12 +14,15 @@ const WITHIN_MS = 15_000
 
 export class ClusterProcesses {
   readonly folder: string
+  /** Of every broker. */
+  readonly #flags: readonly string[]
   readonly #remove: () => void
   readonly #secretFile: string
   readonly #up = new Map<number, BrokerProcess>()
   readonly #ports = new Map<number, number>()
 
-  private constructor() {
+  private constructor(flags: readonly string[]) {
+    this.#flags = flags
     const { folder, remove } = scratchFolder('cluster')
     this.folder = folder
     this.#remove = remove
@@ -28,8 +31,8 @@ export class ClusterProcesses {
   }
 
   /** The first forms the cluster, the others join it; resolves when all vote. */
-  static async start(count: number): Promise<ClusterProcesses> {
-    const cluster = new ClusterProcesses()
+  static async start(count: number, flags: readonly string[] = []): Promise<ClusterProcesses> {
+    const cluster = new ClusterProcesses(flags)
     try {
       await cluster.startBroker(1)
       await Promise.all(Array.from({ length: count - 1 }, (_, i) => cluster.startBroker(i + 2)))
@@ -41,8 +44,12 @@ export class ClusterProcesses {
     }
   }
 
-  static async run(count: number, use: (cluster: ClusterProcesses) => Promise<void>): Promise<void> {
-    const cluster = await ClusterProcesses.start(count)
+  static async run(
+    count: number,
+    use: (cluster: ClusterProcesses) => Promise<void>,
+    flags: readonly string[] = [],
+  ): Promise<void> {
+    const cluster = await ClusterProcesses.start(count, flags)
     try {
       await use(cluster)
     } finally {
@@ -68,6 +75,7 @@ export class ClusterProcesses {
         ...['--node-id', String(id), '--cluster-secret-file', this.#secretFile],
         ...(id === 1 || first === undefined ? [] : ['--join', `127.0.0.1:${first}`]),
         ...(port === undefined ? [] : ['--port', String(port)]),
+        ...this.#flags,
         ...flags,
       ],
     })

@@ -2,14 +2,16 @@
 
 import { parseArgs } from 'node:util'
 import { runCrashes } from './soak/crash-run.ts'
+import { runFailovers } from './soak/failover-run.ts'
 import { runGroupChurn } from './soak/group-run.ts'
 
-const HELP = `scripts/soak [--rounds N] [--seed S] [--up MS] [--groups SECONDS]
+const HELP = `scripts/soak [--rounds N] [--seed S] [--up MS] [--groups SECONDS] [--failovers N]
 
   --rounds     how often the broker is killed under load (50)
   --seed       repeats a run's choices (random; timing is the machine's)
   --up         longest time between start and kill (1500)
   --groups     instead: so long 200 members join, leave and die over 64 partitions, at least once and then at most once
+  --failovers  instead: how often three brokers lose their controller, killed or held up
   NARU_BINARY  the executable to kill (dist/naru)`
 
 const { values: options } = parseArgs({
@@ -18,6 +20,7 @@ const { values: options } = parseArgs({
     seed: { type: 'string' },
     up: { type: 'string', default: '1500' },
     groups: { type: 'string' },
+    failovers: { type: 'string' },
     help: { type: 'boolean', default: false },
   },
 })
@@ -40,6 +43,17 @@ if (options.groups !== undefined) {
     })
     console.log(`${delivery}: ${JSON.stringify(figures)}`)
   }
+  process.exit(0)
+}
+if (options.failovers !== undefined) {
+  const { medianMs, slowestMs, topics } = await runFailovers({
+    rounds: Number(options.failovers),
+    report: (line) => console.log(line),
+  })
+  console.log(
+    `${options.failovers} rounds: another decided after ${medianMs.toFixed(0)} ms (median), ${slowestMs.toFixed(0)} ms at most; ` +
+      `${topics} topics committed, all listed by every broker`,
+  )
   process.exit(0)
 }
 const figures = await runCrashes({

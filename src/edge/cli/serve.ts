@@ -157,6 +157,7 @@ async function startBroker(
         foreignFiles: FOREIGN_FILES,
       },
       ...(place === null ? null : { cluster: place.cluster }),
+      metadataSnapshotBytes: config.metadataSnapshotBytes,
       halt,
     }),
   )
