@@ -232,7 +232,7 @@ export const getCluster = <ThrowOnError extends boolean = false>(options?: Optio
 export const listBrokers = <ThrowOnError extends boolean = false>(options?: Options<ListBrokersData, ThrowOnError>): RequestResult<ListBrokersResponses, ListBrokersErrors, ThrowOnError> => (options?.client ?? client).get<ListBrokersResponses, ListBrokersErrors, ThrowOnError>({ url: '/v1/brokers', ...options });
 
 /**
- * Take the vote from a broker, one that is gone for good; repeatable
+ * Take the vote from a broker that is gone for good; one that is live, and does not vote, takes its place
  */
 export const removeVoter = <ThrowOnError extends boolean = false>(options: Options<RemoveVoterData, ThrowOnError>): RequestResult<RemoveVoterResponses, RemoveVoterErrors, ThrowOnError> => (options.client ?? client).delete<RemoveVoterResponses, RemoveVoterErrors, ThrowOnError>({ url: '/v1/cluster/voters/{broker}', ...options });
 

@@ -35,7 +35,10 @@ With the third all three vote, and one may be lost.`,
     .argument('<broker>', 'its number', brokerNumber)
     .action((broker: number, options: ClusterOptions) => change('PUT', broker, options))
 
-  sub('remove-voter', 'take the vote from a broker, one that is gone for good')
+  sub(
+    'remove-voter',
+    'take the vote from a broker that is gone for good; one that is live, and does not vote, takes its place',
+  )
     .argument('<broker>', 'its number', brokerNumber)
     .action((broker: number, options: ClusterOptions) => change('DELETE', broker, options))
 }

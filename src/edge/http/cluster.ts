@@ -51,7 +51,7 @@ export const clusterOperations: readonly Operation[] = [
     method: 'DELETE',
     path: '/v1/cluster/voters/{broker}',
     tag: 'operations',
-    summary: 'Take the vote from a broker, one that is gone for good; repeatable',
+    summary: 'Take the vote from a broker that is gone for good; one that is live, and does not vote, takes its place',
     answers: { 200: { about: 'Who votes now.', shape: VotersShape } },
     problems: ['invalid', 'voters-conflict', 'no-leader', 'outcome-unknown'],
     run: (path, call) => changeVoters(path, call, 'remove-voter'),
