@@ -89,6 +89,7 @@ export class Push {
     meter.gauge('naru_push_streams', 'Event streams open', () => this.#streams.size)
     meter.gauge('naru_push_slow_readers', 'Connections that do not take what they were sent', () => slow.count)
     meter.gauge('naru_push_slow_bytes', 'What is kept for them', () => slow.bytes)
+    meter.gauge('naru_push_members', 'Members of groups, by WebSocket', () => this.#world.members.count)
     meter.gauge('naru_push_subscriptions', 'Subscriptions over WebSockets', () => this.#subscriptionCount())
   }
 
