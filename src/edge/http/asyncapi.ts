@@ -18,7 +18,8 @@ interface Variant extends Schema {
 
 const SOCKET =
   'One JSON object a frame. A subscription is named by the `id` of its subscribe; what is pushed carries it as `sub`. Closed with ' +
-  '4400 (bad frame), 4401, 4403, 4409: do not try again; 1012 (restart), 1013 (too slow): resume from the latest cursor.'
+  '4400 (bad frame), 4401, 4403: do not try again; 4409: no member of its group any more, join again unless `replaced`; ' +
+  '1012 (restart), 1013 (too slow): resume from the latest cursor.'
 const EVENTS = 'For EventSource: the id of an event is the cursor behind it, which a browser sends when it comes back.'
 
 export function asyncApiText(): string {
