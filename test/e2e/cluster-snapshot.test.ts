@@ -22,7 +22,9 @@ test('a broker whose folder was wiped catches up by a snapshot', async () => {
       let next = 0
       const change = async (): Promise<void> => {
         while (next < CHANGES) {
-          await cluster.broker((next % 3) + 1).call('PATCH', '/v1/topics/changing', { config: { retentionMs: 60_000 + next++ } })
+          await cluster
+            .broker((next % 3) + 1)
+            .call('PATCH', '/v1/topics/changing', { config: { retentionMs: 60_000 + next++ } })
         }
       }
       await Promise.all(Array.from({ length: AT_ONCE }, change))
