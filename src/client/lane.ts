@@ -85,7 +85,8 @@ export class Lane {
     if (this.#gathering !== null && !this.#builder.add(record, nowMs)) this.finish()
     if (this.#gathering === null) {
       this.#builder.add(record, nowMs)
-      this.#gathering = new PendingBatch(this.topic, this.partition, nowMs + this.#world.settings.deliveryTimeoutMs)
+      const deadlineMs = nowMs + this.#world.settings.deliveryTimeoutMs
+      this.#gathering = new PendingBatch(this.topic, this.partition, deadlineMs, this.#queue.length > 0)
       this.#linger = setTimeout(() => this.finish(), this.#world.settings.lingerMs)
     }
     this.#gathering.recordCount++

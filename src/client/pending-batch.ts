@@ -13,6 +13,8 @@ export class PendingBatch {
   readonly partition: number
   /** When to give up. */
   readonly deadlineMs: number
+  /** Others before it have yet to be sent. */
+  readonly isBehind: boolean
   recordCount = 0
   /** What it counts for in the buffer. */
   costBytes = 0
@@ -33,10 +35,11 @@ export class PendingBatch {
   #keep!: (kept: Kept) => void
   #fail!: (error: NaruError) => void
 
-  constructor(topic: string, partition: number, deadlineMs: number) {
+  constructor(topic: string, partition: number, deadlineMs: number, isBehind: boolean) {
     this.topic = topic
     this.partition = partition
     this.deadlineMs = deadlineMs
+    this.isBehind = isBehind
     this.kept = new Promise<Kept>((resolve, reject) => {
       this.#keep = resolve
       this.#fail = reject

@@ -16,6 +16,7 @@ import { NaruError } from './naru-error.ts'
 import type { PendingBatch } from './pending-batch.ts'
 import { type ProducerRecord, RecordEncoder } from './record-encoder.ts'
 import { TopicLanes, type TopicWorld, Waiting } from './topic-lanes.ts'
+import { turn } from './turn.ts'
 import { withinMs } from './within.ts'
 
 export interface ProducerOptions {
@@ -124,8 +125,9 @@ export class Producer {
   }
 
   /**
-   * Takes a record and returns nothing, or, when the buffer is full, a promise of room. Failures are told to `onError` and by
-   * the next `flush`. The cheapest way to send many.
+   * Takes a record and returns nothing, or a promise to wait for before the next one: of room, when the buffer is full; of a turn
+   * for the answers to come in, when a batch begins and others have yet to be sent. Failures are told to `onError` and by the
+   * next `flush`. The cheapest way to send many.
    */
   add(topic: string, record: ProducerRecord): Promise<void> | undefined {
     this.#checkOpen()
@@ -141,7 +143,7 @@ export class Producer {
     }
     this.#recordsTaken++
     batch.hasUnwatched = true
-    return undefined
+    return batch.isBehind && batch.recordCount === 1 ? turn() : undefined
   }
 
   /** Sends what is gathered, and resolves when all that was taken before is kept. Throws when some that was added is not. */

@@ -296,6 +296,19 @@ describe('faults', () => {
     expect((await world.stored(topic)).at(-1)!.value).toBe('space again')
   })
 
+  test('while batches queue, adding lets the answers in: they do not wait until the buffer is full', async () => {
+    const topic = await newTopic()
+    const bufferBytes = 64 << 20
+    await producing({ brokers: world.url, batchBytes: 1_000, bufferBytes }, async (producer) => {
+      const record = { value: new Uint8Array(800) }
+      while (producer.metrics.batchesKept === 0) {
+        const turn = producer.add(topic, record)
+        if (turn !== undefined) await turn
+      }
+      expect(producer.metrics.bufferedBytes).toBeLessThan(bufferBytes / 2)
+    })
+  })
+
   test('who sends without waiting is stopped before memory is', async () => {
     const topic = await newTopic()
     await producing({ bufferBytes: 100_000 }, async (producer) => {
