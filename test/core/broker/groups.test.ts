@@ -48,6 +48,23 @@ describe('one member', () => {
     expect(rig.poll('g', 'm').read).toEqual({ 0: ['0b'] })
   })
 
+  test('a wall clock that jumps a day, either way, removes nobody and puts nothing out of order', () => {
+    const rig = rigWith(1)
+    rig.joined('g', 'm', ['orders'])
+    const told: number[] = []
+    for (const jumpMs of [1_440 * MINUTE_MS, -2_880 * MINUTE_MS, 1_440 * MINUTE_MS]) {
+      rig.clock.wallOffsetMs += jumpMs
+      const { partitions } = rig.produce('orders', [`${jumpMs}`])
+      told.push(partitions[0]!.appendedAt)
+      rig.pass(1_000)
+      expect(Object.values(rig.poll('g', 'm').read)[0]).toContain(`${jumpMs}`)
+    }
+    expect(told).toEqual(told.toSorted((a, b) => a - b))
+    rig.restart()
+    expect(rig.poll('g', 'm').read[0]).toHaveLength(5)
+    expect(rig.broker.status.phase).toBe('ready')
+  })
+
   test('records that went before they were read are stepped over; from none is told', () => {
     const rig = rigWith(1)
     for (const from of ['earliest', 'none'] as const) {
