@@ -63,7 +63,7 @@ test.skipIf(!volume.isMounted)(
 
     // Who has time waits until it is not full any more.
     send(patient, 500)
-    await until(Date.now() + 5_000, async () => patient.metrics.repeats > 0)
+    await until(Date.now() + 20_000, async () => patient.metrics.repeats > 0)
     volume.free()
     await Promise.all(sends)
     send(hasty, 500)

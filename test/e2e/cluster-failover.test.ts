@@ -9,6 +9,8 @@ const TEST_MS = 60_000
 /** At default timings: an election takes one to two seconds. */
 const FAILOVER_MS = 3_000
 const ROUNDS = 5
+/** Of what has no time named: a machine that is short of time fails no test by that. */
+const WITHIN_MS = 20_000
 
 test(
   'the controller is killed, or held up: another decides within three seconds, and nothing committed is lost',
@@ -33,14 +35,14 @@ test(
       )
       const topicOf = new Map(views)
       const gone = topicOf.get(3)!
-      await until(Date.now() + 5_000, async () => {
+      await until(Date.now() + WITHIN_MS, async () => {
         return (await fetch(`${cluster.urlOf(1)}/v1/topics/${gone}/records`, { method: 'POST', body: 'x' })).ok
       })
       expect(await cluster.broker(3).stop()).toBe(0)
       await cluster.kill(3)
       const ask = (): Promise<Response> => fetch(`${cluster.urlOf(1)}/v1/topics/${gone}/records`)
       await until(
-        Date.now() + 5_000,
+        Date.now() + WITHIN_MS,
         async () => ((await (await ask()).json()) as { code?: string }).code === 'no-leader',
       )
       const refused = await fetch(`${cluster.urlOf(2)}/v1/topics/${gone}/records`, { method: 'POST', body: 'y' })
@@ -49,7 +51,7 @@ test(
       const kept = await fetch(`${cluster.urlOf(1)}/v1/topics/${other}/records`, { method: 'POST', body: 'z' })
       expect(kept.status).toBe(200)
       await cluster.startBroker(3)
-      await until(Date.now() + 5_000, async () => {
+      await until(Date.now() + WITHIN_MS, async () => {
         const { records = [] } = (await (await ask()).json()) as { records?: { value: string }[] }
         return records.map(({ value }) => value).join() === 'x'
       })

@@ -34,7 +34,7 @@ test('a broker whose folder was wiped catches up by a snapshot', async () => {
       rmSync(join(cluster.folder, '3'), { recursive: true })
       // A number stands for one data folder for all time.
       await cluster.startBroker(4)
-      await until(Date.now() + 10_000, async () => {
+      await until(Date.now() + 20_000, async () => {
         const view = await fetch(`${cluster.urlOf(4)}/v1/topics/changing`)
         return view.ok && ((await view.json()) as TopicView).config['retentionMs']!.value === 12_345_678
       })
@@ -43,7 +43,7 @@ test('a broker whose folder was wiped catches up by a snapshot', async () => {
       const firstLog = files.filter((name) => name.endsWith('.log')).toSorted()[0]!
       expect(Number.parseInt(firstLog, 10)).toBeGreaterThan(1)
 
-      await until(Date.now() + 10_000, async () => {
+      await until(Date.now() + 20_000, async () => {
         const { voters } = await cluster.broker(1).call<{ voters: number[] }>('PUT', '/v1/cluster/voters/4')
         return voters.includes(4)
       })

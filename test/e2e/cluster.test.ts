@@ -41,7 +41,7 @@ test(
       for (const [i, topic] of topics.entries()) {
         const member = `${cluster.urlOf((i % 3) + 1)}/v1/groups/over-${topic}/members/me`
         const body = JSON.stringify({ topics: [topic] })
-        await until(Date.now() + 5_000, async () => {
+        await until(Date.now() + 20_000, async () => {
           return (await fetch(member, { method: 'PUT', body, headers: { 'content-type': 'application/json' } })).ok
         })
         const poll = await fetch(`${member}/poll?wait=1s`, { method: 'POST' })
@@ -86,8 +86,8 @@ test(
       await cluster.startBroker(4)
       const vote = (method: string, id: number) =>
         cluster.broker(1).call<{ voters: number[] }>(method, `/v1/cluster/voters/${id}`)
-      await until(Date.now() + 10_000, async () => (await vote('PUT', 4)).voters.includes(4))
-      await until(Date.now() + 10_000, async () => (await vote('DELETE', 3)).voters.join() === '1,2,4')
+      await until(Date.now() + 20_000, async () => (await vote('PUT', 4)).voters.includes(4))
+      await until(Date.now() + 20_000, async () => (await vote('DELETE', 3)).voters.join() === '1,2,4')
       await cluster.settled(3)
 
       const refused = async (id: number, flags: readonly string[]): Promise<string> => {

@@ -99,7 +99,7 @@ test('SIGTERM does not wait for uploads that are quiet: they are answered with w
   }
   const told = await upload('told', true)
   const untold = upload('untold', false)
-  await until(Date.now() + 5_000, async () => (await valuesOf(broker, 'untold')).length === 2)
+  await until(Date.now() + 20_000, async () => (await valuesOf(broker, 'untold')).length === 2)
   const stoppedAtMs = performance.now()
   const stopped = broker.stop()
   const partial = { code: 'shutting-down', outcome: 'partial', accepted: 2 }
