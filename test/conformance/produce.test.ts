@@ -165,6 +165,13 @@ forEachTarget((target) => {
     expect(await recordsOf(target(), records(topic))).toHaveLength(1)
   })
 
+  test('a query that ends like the address of brokers is none', async () => {
+    const topic = freshTopic()
+    const answer = await post(target(), `${records(topic)}?key=/v1/peer`, 'a')
+    expect(answer.status).toBe(200)
+    expect(await recordsOf(target(), records(topic))).toMatchObject([{ key: '/v1/peer', value: 'a' }])
+  })
+
   test('a producer by sequence: repeats get the first offsets, gaps and old epochs are refused with the numbers', async () => {
     const topic = freshTopic()
     await createTopic(target(), topic, 1)

@@ -127,6 +127,7 @@ async function onPort(): Promise<Started> {
   const push = pushOf(broker)
   const server = listen(config(scratch.folder), {
     websocket: push.websocket as Bun.WebSocketHandler<unknown>,
+    peerPath: '/v1/peer',
     upgradePeer: () => null,
   })
   server.open(broker, { events, meter, push, metricsText: () => registry.metrics() })

@@ -23,7 +23,7 @@ import {
 } from '../host/index.ts'
 import { type HttpServer, listen } from '../http/index.ts'
 import { watchLoop } from '../metrics/index.ts'
-import { BOOK_FILES } from '../peer/index.ts'
+import { BOOK_FILES, PEER_PATH } from '../peer/index.ts'
 import { Push } from '../push/index.ts'
 import { type Place, takePlace } from './cluster-place.ts'
 import { CommandFailed } from './output.ts'
@@ -127,6 +127,7 @@ function listening(config: Config, sockets: Sockets): HttpServer {
   try {
     return listen(config, {
       websocket: sockets.websocket,
+      peerPath: PEER_PATH,
       upgradePeer: (request, connection) => sockets.upgradePeer(request, connection),
     })
   } catch (error) {

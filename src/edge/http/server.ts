@@ -10,6 +10,7 @@ import type { Broker } from '../../core/broker/index.ts'
 import type { Events, Meter } from '../../core/ports/index.ts'
 import type { Config } from '../config.ts'
 import { Problem } from '../wire/index.ts'
+import { pathStart } from './address.ts'
 import { jsonAnswer, problemAnswer } from './answer.ts'
 import { type App, createApp } from './app.ts'
 import type { Connection, PushDoor } from './call.ts'
@@ -37,7 +38,6 @@ const IDLE_S = 32
 const BODY_BYTES_PER_S = 64 * 1024
 const LINGER_MS = 200
 const ANSWERED_LOOK_MS = 5
-const PEER_PATH = '/v1/peer'
 const HEARTBEAT_MS = 15_000
 
 function appOf(broker: Broker, config: Config, world: ServerWorld): App {
@@ -71,7 +71,8 @@ function appOf(broker: Broker, config: Config, world: ServerWorld): App {
 export interface Listening {
   /** Of every socket there will be. */
   readonly websocket: Bun.WebSocketHandler<unknown>
-  /** Another broker asks for a socket. Null: it is one now. */
+  readonly peerPath: string
+  /** Another broker asks for a socket there. Null: it is one now. */
   upgradePeer(request: Request, connection: Connection): Problem | null
 }
 
@@ -92,7 +93,7 @@ export function listen(config: Config, listening: Listening): HttpServer {
       ? null
       : { tls: { cert: readFileSync(config.tlsCert, 'utf8'), key: readFileSync(config.tlsKey, 'utf8') } }),
     fetch: (request, connection) => {
-      if (request.url.endsWith(PEER_PATH)) return peer(request, connection)
+      if (isAt(listening.peerPath, request.url)) return peer(request, connection)
       return app === null ? whileStarting(request) : app.fetch(request, connection)
     },
     error: (error) => {
@@ -125,6 +126,11 @@ export function listen(config: Config, listening: Listening): HttpServer {
 function whileStarting({ method, url }: Request): Response {
   if (method === 'GET' && new URL(url).pathname === '/healthz') return jsonAnswer({ status: 'ok' })
   return problemAnswer(new Problem('loading', 'The broker is starting; nothing was done'))
+}
+
+/** The end is looked at first: it is another for nearly every request. */
+function isAt(path: string, url: string): boolean {
+  return url.endsWith(path) && url.length === pathStart(url) + path.length
 }
 
 function raise(error: BrokenInvariant): never {
